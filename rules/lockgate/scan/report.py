@@ -14,23 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Self
+from typing import Any
+
+from lockgate.scan.words import Word
 
 
-class _Documented(StrEnum):
-    """A closed list of words; each word carries the sentence that explains it."""
-
-    explanation: str
-
-    def __new__(cls, value: str, explanation: str = "") -> Self:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.explanation = explanation
-        return member
-
-
-class Outcome(_Documented):
+class Outcome(Word):
     """What a report says of the whole file."""
 
     CLEAN = "clean", "Every byte was looked at with the searches named, and nothing was found."
@@ -38,7 +27,7 @@ class Outcome(_Documented):
     INCOMPLETE = "incomplete", "Nothing that may not leave was found, but not all was looked at."
 
 
-class FindingKind(_Documented):
+class FindingKind(Word):
     """What sort of secret a finding is."""
 
     PRIVATE_KEY = "private-key", "The private half of an asymmetric key pair."
@@ -47,7 +36,7 @@ class FindingKind(_Documented):
     ENCRYPTED_KEY = "encrypted-key", "A sealed store that holds a key."
 
 
-class FindingClass(_Documented):
+class FindingClass(Word):
     """What the policy treats the finding as."""
 
     PROTECTED = "protected", "A key of the registry of protected keys."
@@ -65,7 +54,7 @@ CLASSES_THAT_BLOCK = frozenset(
 )
 
 
-class GapReason(_Documented):
+class GapReason(Word):
     """Why bytes were not looked at."""
 
     UNREADABLE = "unreadable", "The file or a part of it could not be read."
@@ -87,7 +76,7 @@ class GapReason(_Documented):
     RULE_PACK = "rule-pack", "The rules could not be loaded or verified."
 
 
-class Proof(_Documented):
+class Proof(Word):
     """By what arithmetic or structure a candidate became a finding."""
 
     RSA_FACTORS = "rsa-factors", "p * q = n, p != q, both odd, and neither a known constant."
