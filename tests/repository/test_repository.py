@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -115,28 +116,20 @@ def test_no_machine_path_is_committed() -> None:
 
 def test_the_tables_are_fresh() -> None:
     """docs/tables.md says what the code says."""
-    run = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import runpy,sys;"
-            "sys.stdout.write(runpy.run_path('tests/repository/tables.py')['render']())",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    tables = runpy.run_path(str(ROOT / "tests" / "repository" / "tables.py"))
 
-    assert (ROOT / "docs" / "tables.md").read_text() == run.stdout
+    assert (ROOT / "docs" / "tables.md").read_text() == tables["render"]()
 
 
 def test_every_link_between_documents_resolves() -> None:
     """A relative link in a document points at a file that exists."""
-    broken = []
-    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-            if not (page.parent / target).exists():
-                broken.append(f"{page.name}: {target}")
+    links = [
+        (page, target)
+        for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    ]
+    broken = [
+        f"{page.name}: {target}" for page, target in links if not (page.parent / target).exists()
+    ]
 
     assert broken == []
