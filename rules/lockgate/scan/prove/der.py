@@ -109,3 +109,12 @@ def public_key_fingerprint(algorithm: bytes, public_key: bytes) -> str:
     """
     spki = encode(SEQUENCE, algorithm, encode_bits(public_key))
     return f"sha256:{hashlib.sha256(spki).hexdigest()}"
+
+
+def sequence_before(data: bytes, body: int) -> Element | None:
+    """The SEQUENCE whose content begins at ``body``: the way back from an anchor."""
+    for header in (4, 3, 2):
+        element = read(data, body - header)
+        if element is not None and element.tag == SEQUENCE and element.body == body:
+            return element
+    return None
