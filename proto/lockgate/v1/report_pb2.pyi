@@ -199,7 +199,7 @@ class Coverage(_message.Message):
     def __init__(self, bytes_scanned: _Optional[int] = ..., gap_count: _Optional[int] = ...) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = ("sha256", "size", "outcome", "findings", "gaps", "coverage", "seconds", "engine")
+    __slots__ = ("sha256", "size", "outcome", "findings", "gaps", "coverage", "seconds", "engine", "strict")
     SHA256_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
@@ -208,6 +208,7 @@ class Report(_message.Message):
     COVERAGE_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
+    STRICT_FIELD_NUMBER: _ClassVar[int]
     sha256: str
     size: int
     outcome: Outcome
@@ -216,4 +217,5 @@ class Report(_message.Message):
     coverage: Coverage
     seconds: float
     engine: Engine
-    def __init__(self, sha256: _Optional[str] = ..., size: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., seconds: _Optional[float] = ..., engine: _Optional[_Union[Engine, _Mapping]] = ...) -> None: ...
+    strict: bool
+    def __init__(self, sha256: _Optional[str] = ..., size: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., gaps: _Optional[_Iterable[_Union[Gap, _Mapping]]] = ..., coverage: _Optional[_Union[Coverage, _Mapping]] = ..., seconds: _Optional[float] = ..., engine: _Optional[_Union[Engine, _Mapping]] = ..., strict: _Optional[bool] = ...) -> None: ...
