@@ -168,6 +168,7 @@ alerts = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("ledger_index", BigInteger, nullable=False),
     Column("event", Text, nullable=False),
+    sqlite_autoincrement=True,
     comment="the outbox: OCSF events in the order in which they are delivered",
 )
 

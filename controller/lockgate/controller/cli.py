@@ -1,0 +1,230 @@
+"""``lockgate controller``: set up, run, and read a controller.
+
+Rules enforced here:
+
+1. Read verbs open the store read-only and print a table for people or, with ``--json``, one
+   object per line.
+2. What an operator did wrong is one line on stderr and exit code 2, never a stack trace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection
+
+from lockgate.controller import config, process
+from lockgate.controller.config import ControllerSettings
+from lockgate.controller.identity.authority import IdentityError
+from lockgate.controller.store import reading
+from lockgate.controller.store.database import StoreError, open_reader
+from lockgate.policy import PolicyError
+from lockgate.scan.registry import RegistryError
+from lockgate.wire.settings import SettingsError
+
+app = typer.Typer(no_args_is_help=True, help="Set up, run and read a controller.")
+
+_FAULTS = (SettingsError, StoreError, IdentityError, PolicyError, RegistryError, OSError)
+
+_ALERT_COLUMNS: tuple[str, ...] = ("id", "created_at", "uid", "ledger_index", "delivery")
+_STATUS_COLUMNS = ("destination", "delivered_up_to", "newest", "dead_letters", "failures", "error")
+
+Dir = Annotated[
+    Path | None, typer.Option("--dir", help="The controller's state folder.", show_default=False)
+]
+Config = Annotated[Path | None, typer.Option("--config", help="Read this file instead of /etc.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Show the newest so many.")]
+
+
+@app.command()
+def init(
+    state: Dir = None,
+    config_file: Config = None,
+    trust_domain: Annotated[str | None, typer.Option(help="Name of this installation.")] = None,
+    listen: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+) -> None:
+    """Make the authority, the keys and the store."""
+    from lockgate.controller import setup
+
+    with _faults():
+        process.harden()
+        flags = {"state_dir": state, "trust_domain": trust_domain, "listen": listen}
+        settings = config.load(config_file, flags)
+        made = setup.initialise(settings)
+        if state is not None:
+            setup.write_settings(settings)
+        typer.echo(f"made {settings.state_dir}; CA sha256:{made.sha256}")
+
+
+@app.command()
+def run(
+    config_file: Config = None,
+    state: Dir = None,
+    port: Annotated[int | None, typer.Option(help="mTLS port; 0 picks one.")] = None,
+    enrol_port: Annotated[int | None, typer.Option(help="Enrolment port; 0 picks one.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Loopback port for metrics.")] = None,
+    durability: Annotated[str, typer.Option(hidden=True)] = "FULL",
+) -> None:
+    """Serve agents until SIGTERM or SIGINT; prints READY and the addresses when serving."""
+    from lockgate.controller import server
+
+    with _faults():
+        process.harden()
+        process.log_to_stderr()
+        flags: dict[str, object] = {
+            "state_dir": state,
+            "port": port,
+            "enrol_port": enrol_port,
+            "metrics_port": metrics_port,
+        }
+        settings = config.load(config_file, flags)
+        asyncio.run(_serve(server.serve, settings, durability))
+
+
+@app.command()
+def token(
+    state: Dir = None,
+    config_file: Config = None,
+    ttl: Annotated[int, typer.Option(min=1, help="Seconds until it expires.")] = 3600,
+    host: Annotated[str | None, typer.Option(help="Admit only this host.")] = None,
+) -> None:
+    """Make a join token that works once."""
+    from lockgate.controller import setup
+
+    with _faults():
+        process.harden()
+        settings = config.load(config_file, {"state_dir": state})
+        typer.echo(setup.make_token(settings, host, timedelta(seconds=ttl)).text())
+
+
+@app.command()
+def ban(
+    host: str,
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
+    state: Dir = None,
+    config_file: Config = None,
+) -> None:
+    """Refuse an agent from now on, also on connections it holds."""
+    from lockgate.controller import setup
+
+    with _faults():
+        process.harden()
+        settings = config.load(config_file, {"state_dir": state})
+        if not setup.ban(settings, host, reason):
+            _fail(f"no agent is enrolled as {host}")
+
+
+@app.command()
+def transfers(
+    *, state: Dir = None, config_file: Config = None, as_json: AsJson = False, limit: Limit = 100
+) -> None:
+    """What was decided, with findings and receipts."""
+    rows = _read(state, config_file, lambda c: reading.transfers(c, limit))
+    columns = ("decided_at", "host", "path", "verdict", "hold_reason", "rule", "ledger_index")
+    _show(rows, columns, as_json=as_json)
+
+
+@app.command()
+def incidents(
+    *, state: Dir = None, config_file: Config = None, as_json: AsJson = False, limit: Limit = 100
+) -> None:
+    """Every key that was found, with hosts, files and transfers."""
+    rows = _read(state, config_file, lambda c: reading.incidents_of(c, limit))
+    columns = ("last_seen_at", "class", "algorithm", "protected_name", "fingerprint", "hosts")
+    _show(rows, columns, as_json=as_json)
+
+
+@app.command()
+def alerts(
+    *,
+    state: Dir = None,
+    config_file: Config = None,
+    as_json: AsJson = False,
+    limit: Limit = 100,
+    status: Annotated[bool, typer.Option("--status", help="Delivery by destination.")] = False,
+) -> None:
+    """What was told to the outside, and what became of it."""
+    if status:
+        rows = _read(state, config_file, reading.deliveries)
+        columns = _STATUS_COLUMNS
+    else:
+        rows = _read(state, config_file, lambda c: reading.alerts_of(c, limit))
+        columns = _ALERT_COLUMNS
+    _show(rows, columns, as_json=as_json)
+
+
+@app.command()
+def agents(*, state: Dir = None, config_file: Config = None, as_json: AsJson = False) -> None:
+    """The enrolled agents."""
+    rows = _read(state, config_file, reading.agents_of)
+    columns = ("host", "enrolled_at", "last_seen_at", "certificate_expires_at", "banned_at")
+    _show(rows, columns, as_json=as_json)
+
+
+async def _serve(serve: Callable[..., Any], settings: ControllerSettings, durability: str) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def ready(line: str) -> None:
+        print(f"READY {line}", flush=True)
+
+    await serve(settings, ready, stop, durability=durability)
+
+
+def _read(
+    state: Path | None,
+    config_file: Path | None,
+    query: Callable[[Connection], list[dict[str, Any]]],
+) -> list[dict[str, Any]]:
+    with _faults():
+        settings = config.load(config_file, {"state_dir": state})
+        with open_reader(settings.database).connect() as connection:
+            return query(connection)
+
+
+def _show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in columns))
+    Console(highlight=False, markup=False).print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {item}" for key, item in value.items())
+    return str(value)
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    try:
+        yield
+    except _FAULTS as error:
+        _fail(str(error))
+
+
+def _fail(text: str) -> NoReturn:
+    print(f"lockgate controller: {text}", file=sys.stderr)
+    raise typer.Exit(2)

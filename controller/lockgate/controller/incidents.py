@@ -1,0 +1,64 @@
+"""Incidents: all findings of one key fingerprint.
+
+Rules enforced here:
+
+1. One incident per fingerprint, opened by the first finding and never closed by silence.
+2. Published test keys, generator states and the agents' own canaries open no incident: they
+   are recorded with their transfer and no more.
+3. A key found to be protected stays so; a later, weaker report does not lower its class.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, select, update
+
+from lockgate.controller.store.schema import incidents
+from lockgate.scan.report import Finding, FindingClass, Report
+
+#: The name under which agents register the fresh keys that prove that scanning works.
+CANARY = "lockgate-canary"
+
+_NO_INCIDENT = frozenset({FindingClass.TEST, FindingClass.RNG})
+
+
+def is_canary(report: Report) -> bool:
+    """Whether canaries are all that was found."""
+    return bool(report.findings) and all(f.protected_name == CANARY for f in report.findings)
+
+
+def opening(report: Report) -> tuple[Finding, ...]:
+    """The findings of a report that belong to an incident."""
+    return tuple(
+        f for f in report.findings if f.class_ not in _NO_INCIDENT and f.protected_name != CANARY
+    )
+
+
+def record(connection: Connection, report: Report, micros: int) -> None:
+    """Open or continue the incident of every finding."""
+    for finding in opening(report):
+        known = connection.execute(
+            select(incidents).where(incidents.c.fingerprint == finding.fingerprint)
+        ).first()
+        if known is None:
+            connection.execute(
+                insert(incidents).values(**_row(finding), first_seen_at=micros, last_seen_at=micros)
+            )
+            continue
+        rises = finding.class_ is FindingClass.PROTECTED
+        changed = _row(finding) if rises else {}
+        connection.execute(
+            update(incidents)
+            .where(incidents.c.fingerprint == finding.fingerprint)
+            .values(**changed, last_seen_at=max(micros, known.last_seen_at))
+        )
+
+
+def _row(finding: Finding) -> dict[str, object]:
+    return {
+        "fingerprint": finding.fingerprint,
+        "kind": finding.kind.value,
+        "class": finding.class_.value,
+        "algorithm": finding.algorithm,
+        "bits": finding.bits,
+        "protected_name": finding.protected_name,
+    }

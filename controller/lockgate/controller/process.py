@@ -1,0 +1,40 @@
+"""What every process of the controller does first.
+
+Rules enforced here:
+
+1. Its memory holds keys: no core dump of it is ever written, and no process without
+   privileges may trace it (prctl(2), PR_SET_DUMPABLE).
+2. Files it makes are readable by their owner only.
+3. Logs are JSON lines on stderr: a constant message and fields.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import sys
+
+import structlog
+
+_PR_SET_DUMPABLE = 4
+
+
+def harden() -> None:
+    """Disable our own core dumps and close the umask."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    os.umask(0o077)
+
+
+def log_to_stderr() -> None:
+    """Configure structlog for a daemon."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

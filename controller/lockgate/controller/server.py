@@ -1,0 +1,187 @@
+"""The serving controller: everything put together, from the store to the ports.
+
+Rules enforced here:
+
+1. The store is migrated and its durability verified before a port is opened; the policy and
+   the registry are loaded whole or the controller does not start.
+2. On SIGTERM calls under way get their answer, then the last writes are committed.
+3. A task that ends by a fault takes the process down: a controller that no longer alerts
+   must not look healthy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from lockgate.controller.ledger import Ledger
+from sqlalchemy import Engine
+
+from lockgate.controller import clock, metrics, records, registry, setup
+from lockgate.controller.alerts.delivery import Delivery
+from lockgate.controller.alerts.destinations import sinks
+from lockgate.controller.calls import Calls
+from lockgate.controller.config import ControllerSettings
+from lockgate.controller.enrolment_service import EnrolmentService
+from lockgate.controller.identity import authority
+from lockgate.controller.service import DecisionService, Gate
+from lockgate.controller.store.database import open_reader, open_writer
+from lockgate.controller.store.migrate import migrate
+from lockgate.controller.store.writer import Writer
+from lockgate.policy import Policy, default_policy
+from lockgate.policy import load as load_policy
+from lockgate.v1 import decision_pb2, decision_pb2_grpc, enrolment_pb2, enrolment_pb2_grpc
+from lockgate.wire import channels
+
+_GRACE_SECONDS = 5.0
+_OVERDUE_SECONDS = 10.0
+
+#: Bytes of one message; the largest report the .proto bounds allow fits.
+_MESSAGE_LIMIT = 4 * 1024 * 1024
+_CONCURRENT_CALLS = 2048
+_OPTIONS = (
+    ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.so_reuseport", 0),
+)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """The open store of a serving controller."""
+
+    writer: Writer
+    reader: Engine
+    ledger: Ledger
+
+
+async def serve(
+    settings: ControllerSettings,
+    ready: Callable[[str], None],
+    stop: asyncio.Event,
+    *,
+    durability: str = "FULL",
+) -> None:
+    """Serve until ``stop`` is set; ``ready`` is told the addresses once calls are answered.
+
+    Raises:
+        StoreError, IdentityError, PolicyError, RegistryError, OSError: it cannot start.
+    """
+    ca = authority.load(settings.identity_dir)
+    policy = _policy(settings)
+    gate = Gate(
+        policy=policy,
+        protected=registry.load(settings.registry_files),
+        passport_key=authority.load_signing_key(settings.identity_dir / authority.PASSPORT_KEY),
+        receipt_due=timedelta(minutes=settings.receipt_minutes),
+    )
+    tally = metrics.Tally()
+    async with _open_store(settings, durability) as store, AsyncExitStack() as stack:
+        calls = Calls(store.writer, store.ledger, ca.trust_domain, tally)
+        decisions = DecisionService(calls, store.ledger, gate, tally)
+        enrolment = EnrolmentService(calls, setup.registrar(settings, store.ledger))
+        shown = ca.issue_server(
+            authority.server_names(settings.listen, settings.names), clock.now()
+        )
+        address = settings.listen
+        mtls = channels.server_credentials(shown.chain, shown.key, client_ca=ca.bundle)
+        plain = channels.server_credentials(shown.chain, shown.key, client_ca=None)
+        first = _new_server(decision_pb2.DESCRIPTOR.services_by_name["DecisionService"].full_name)
+        decision_pb2_grpc.add_DecisionServiceServicer_to_server(decisions, first)
+        second = _new_server(
+            enrolment_pb2.DESCRIPTOR.services_by_name["EnrolmentService"].full_name
+        )
+        enrolment_pb2_grpc.add_EnrolmentServiceServicer_to_server(enrolment, second)
+        port = await stack.enter_async_context(_listening(first, address, settings.port, mtls))
+        enrol_port = await stack.enter_async_context(
+            _listening(second, address, settings.enrol_port, plain)
+        )
+        scraped = metrics.Sources(tally, store.reader, store.writer.waiting)
+        scrape = await stack.enter_async_context(
+            await metrics.serve(scraped, settings.metrics_port)
+        )
+        metrics_port = scrape.sockets[0].getsockname()[1]
+        ready(
+            f"grpc={address}:{port} enrol={address}:{enrol_port} metrics=127.0.0.1:{metrics_port}"
+        )
+        log.info("serving", port=port, enrol_port=enrol_port, policy=policy.digest)
+        await _until(stop, [_watch_receipts(store), *_deliveries(settings, store)])
+
+
+def _policy(settings: ControllerSettings) -> Policy:
+    return load_policy(settings.policy_files) if settings.policy_files else default_policy()
+
+
+@asynccontextmanager
+async def _open_store(settings: ControllerSettings, durability: str) -> AsyncIterator[_Store]:
+    engine = open_writer(settings.database, durability=durability)
+    migrate(engine)
+    ledger = Ledger()
+    writer = Writer(engine, ledger.forget)
+    reader = open_reader(settings.database)
+    try:
+        yield _Store(writer, reader, ledger)
+    finally:
+        await asyncio.to_thread(writer.close)
+        reader.dispose()
+        engine.dispose()
+
+
+def _new_server(service: str) -> grpc.aio.Server:
+    """A server with health and reflection for ``service``."""
+    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_CONCURRENT_CALLS)
+    state = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(state, server)
+    names = (service, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    return server
+
+
+@asynccontextmanager
+async def _listening(
+    server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials
+) -> AsyncIterator[int]:
+    """A started server; the real port."""
+    bound = server.add_secure_port(f"{host}:{port}", credentials)
+    await server.start()
+    try:
+        yield bound
+    finally:
+        await server.stop(_GRACE_SECONDS)
+
+
+async def _watch_receipts(store: _Store) -> None:
+    while True:
+        work = store.writer.submit(lambda c: records.record_overdue(c, store.ledger, clock.now()))
+        overdue = await asyncio.wrap_future(work)
+        if overdue:
+            log.warning("receipts overdue", count=overdue)
+        await asyncio.sleep(_OVERDUE_SECONDS)
+
+
+def _deliveries(settings: ControllerSettings, store: _Store) -> list[Coroutine[Any, Any, None]]:
+    return [Delivery(sink, store.reader, store.writer).run() for sink in sinks(settings)]
+
+
+async def _until(stop: asyncio.Event, work: list[Coroutine[Any, Any, None]]) -> None:
+    """Run ``work`` until ``stop``; a fault in any of it ends all and is raised."""
+    tasks = [asyncio.create_task(one) for one in work]
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopped}:
+            await task
+    finally:
+        for task in [*tasks, stopped]:
+            task.cancel()
+        await asyncio.gather(*tasks, stopped, return_exceptions=True)

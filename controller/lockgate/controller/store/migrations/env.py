@@ -1,0 +1,15 @@
+"""Alembic's entry: migrations run on the connection that ``store.migrate`` has opened."""
+
+from __future__ import annotations
+
+import lockgate.controller.ledger.schema  # noqa: F401  (adds the ledger's tables to the metadata)
+from alembic import context
+
+from lockgate.controller.store.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transactional_ddl=True,
+)
+context.run_migrations()
