@@ -1,0 +1,87 @@
+"""A member cut into blocks that overlap, so that nothing is lost at an edge.
+
+Rules enforced here:
+
+1. Every byte of a member is in the own part of exactly one block; each block carries
+   ``margin`` bytes before and after its own part, less only at the ends of the member.
+2. Memory is bounded by one block with its margins, whatever the member's size.
+3. Ranges of zeros are passed over: no search finds anything in zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+#: Bytes of a member that one block adds. One rule cannot match a million times in it.
+BLOCK_BYTES = 1 << 20
+#: Zeros between two spans that are passed over, at least (pages).
+_GAP_PAGES = 16
+_PAGE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Bytes ``data`` at ``offset`` of the member; ``data[start:stop]`` is the block's own part."""
+
+    offset: int
+    data: bytes = field(repr=False)
+    start: int
+    stop: int
+    ends_member: bool
+
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """Parts of the own part that hold more than zeros, as ``(start, stop)`` in ``data``."""
+        own = np.frombuffer(self.data, np.uint8, self.stop - self.start, self.start)
+        whole = len(own) // _PAGE * _PAGE
+        busy = own[:whole].view(np.uint64).reshape(-1, _PAGE // 8).any(axis=1)
+        pages = np.flatnonzero(np.append(busy, own[whole:].any()))
+        breaks = np.flatnonzero(np.diff(pages) > _GAP_PAGES)
+        firsts = np.concatenate((pages[:1], pages[breaks + 1]))
+        lasts = np.concatenate((pages[breaks], pages[-1:]))
+        for first, last in zip(firsts, lasts, strict=True):
+            start = self.start + int(first) * _PAGE
+            yield start, min(self.start + int(last + 1) * _PAGE, self.stop)
+
+
+class Blocks:
+    """Collects the bytes of one member in order and gives them on as blocks."""
+
+    def __init__(self, give: Callable[[Block], None], margin: int) -> None:
+        self._give = give
+        self._margin = margin
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._offset = 0
+        self._start = 0
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes of the member."""
+        self._parts.append(piece)
+        self._held += len(piece)
+        if self._held >= self._start + BLOCK_BYTES + self._margin:
+            data = b"".join(self._parts)
+            while len(data) >= self._start + BLOCK_BYTES + self._margin:
+                data = self._cut(data)
+            self._parts, self._held = [data], len(data)
+
+    def close(self) -> None:
+        """The member has ended: give what is left."""
+        data = b"".join(self._parts)
+        while len(data) - self._start > BLOCK_BYTES:
+            data = self._cut(data)
+        if len(data) > self._start:
+            self._give(Block(self._offset, data, self._start, len(data), ends_member=True))
+        self._parts, self._held = [], 0
+
+    def _cut(self, data: bytes) -> bytes:
+        """Give one block and return the bytes that later blocks still need."""
+        stop = self._start + BLOCK_BYTES
+        end = stop + self._margin
+        self._give(Block(self._offset, data[:end], self._start, stop, ends_member=False))
+        keep = max(0, stop - self._margin)
+        self._offset += keep
+        self._start = stop - keep
+        return data[keep:]

@@ -1,0 +1,175 @@
+"""tar: ustar, GNU and pax archives (POSIX.1-2017 pax, GNU tar manual appendix D).
+
+Rules enforced here:
+
+1. Names come from the header, or from a pax or GNU long-name record before it; a name that
+   climbs out is only a name, nothing is ever written.
+2. A sparse member's map is not followed: its stored bytes are scanned and a gap says so.
+3. A header whose checksum fails is searched for no further; the rest is a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lockgate.scan.containers.container import Member, Problem
+from lockgate.scan.report import GapReason
+from lockgate.scan.source import Stream
+
+_BLOCK = 512
+#: Longest pax record block or GNU long name that is read (bytes); longer ones are damage.
+_EXTENSION_BYTES = 1 << 20
+_REGULAR = frozenset(b"\x0007")
+_SPARSE = ord("S")
+_LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL = b"LKxg"
+
+
+@dataclass(slots=True)
+class _Extensions:
+    """What records before a header say about the next member."""
+
+    name: bytes | None = None
+    size: int | None = None
+    sparse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """The fields of one header block that matter here."""
+
+    name: bytes
+    size: int
+    kind: int
+    raw: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tar:
+    """A tar archive."""
+
+    name: str = "tar"
+
+    def recognises(self, head: bytes) -> bool:
+        """A first header with a right checksum."""
+        return _parse(head[:_BLOCK]) is not None
+
+    def members(self, stream: Stream) -> Iterator[Member | Problem]:
+        """Every member with content, in order."""
+        extensions = _Extensions()
+        while True:
+            start = stream.position
+            block = stream.read(_BLOCK)
+            if not block.strip(b"\0"):
+                yield from _end(block, start)
+                return
+            header = _parse(block)
+            if header is None:
+                yield Problem(GapReason.DAMAGED, "tar header without a right checksum", None, start)
+                return
+            if header.kind in {_LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL}:
+                if header.size > _EXTENSION_BYTES:
+                    yield Problem(GapReason.DAMAGED, "tar extension too long", None, start)
+                    return
+                _extend(extensions, header, stream.read(header.size))
+                stream.skip(-header.size % _BLOCK)
+                continue
+            yield from _content(stream, header, extensions)
+            extensions = _Extensions()
+
+
+def _end(block: bytes, start: int) -> Iterator[Problem]:
+    if len(block) < _BLOCK:
+        yield Problem(GapReason.TRUNCATED, "tar without its end blocks", None, start)
+
+
+def _content(
+    stream: Stream, header: _Header, extensions: _Extensions
+) -> Iterator[Member | Problem]:
+    name = extensions.name or header.name
+    size = header.size if extensions.size is None else extensions.size
+    if header.kind == _SPARSE:
+        yield from _skip_sparse_map(stream, header)
+    if header.kind == _SPARSE or extensions.sparse:
+        yield Problem(GapReason.UNSUPPORTED, "sparse tar member, scanned as stored", name)
+    elif header.kind not in _REGULAR:
+        stream.skip(size + -size % _BLOCK)
+        return
+    start = stream.position
+    yield Member(name, stream.take(size), stored_at=start)
+    stream.skip(max(0, start + size - stream.position))
+    if stream.position < start + size:
+        missing = start + size - stream.position
+        yield Problem(GapReason.TRUNCATED, "tar member ends early", name, stream.position, missing)
+    else:
+        stream.skip(-size % _BLOCK)
+
+
+def _skip_sparse_map(stream: Stream, header: _Header) -> Iterator[Problem]:
+    more = header.raw[482]
+    while more:
+        block = stream.read(_BLOCK)
+        if len(block) < _BLOCK:
+            yield Problem(GapReason.TRUNCATED, "tar sparse map ends early", header.name)
+            return
+        more = block[504]
+
+
+def _extend(extensions: _Extensions, header: _Header, content: bytes) -> None:
+    if header.kind == _LONG_NAME:
+        extensions.name = content.rstrip(b"\0")
+    elif header.kind == _PAX:
+        _extend_by_pax(extensions, content)
+
+
+def _extend_by_pax(extensions: _Extensions, records: bytes) -> None:
+    """Records of the form ``LENGTH KEY=VALUE NEWLINE``; a broken one ends the list."""
+    while records:
+        length, _, _ = records.partition(b" ")
+        if not length.isdigit() or len(length) > 9 or not 0 < int(length) <= len(records):
+            return
+        record, records = records[len(length) + 1 : int(length) - 1], records[int(length) :]
+        key, _, value = record.partition(b"=")
+        if key == b"path":
+            extensions.name = value
+        elif key == b"size" and value.isdigit() and len(value) < 20:
+            extensions.size = int(value)
+        elif key.startswith(b"GNU.sparse."):
+            extensions.sparse = True
+
+
+def _parse(block: bytes) -> _Header | None:
+    if len(block) < _BLOCK:
+        return None
+    checksum = _number(block[148:156])
+    if checksum is None or checksum not in _sums(block):
+        return None
+    size = _number(block[124:136])
+    if size is None:
+        return None
+    name = block[:100].split(b"\0")[0]
+    prefix = block[345:500].split(b"\0")[0] if block[257:263] == b"ustar\0" else b""
+    kind = block[156]
+    has_content = kind in _REGULAR or kind in {_SPARSE, *b"LKxg"}
+    return _Header(
+        prefix + b"/" + name if prefix else name, size if has_content else 0, kind, block
+    )
+
+
+def _sums(block: bytes) -> tuple[int, int]:
+    """The checksum over unsigned bytes, and over signed ones as old programs did."""
+    plain = block[:148] + b" " * 8 + block[156:]
+    unsigned = sum(plain)
+    return unsigned, unsigned - 256 * sum(byte > 0x7F for byte in plain)
+
+
+def _number(digits: bytes) -> int | None:
+    """Octal text, or base 256 when the top bit is set (GNU)."""
+    if digits[0] & 0x80:
+        value = int.from_bytes(digits, "big") & ((1 << (8 * len(digits) - 1)) - 1)
+        return value if value < 1 << 62 else None
+    text = digits.strip(b" \0")
+    try:
+        return int(text or b"0", 8)
+    except ValueError:
+        return None

@@ -1,0 +1,160 @@
+"""The scan of one top-level file: walks, searches, proofs, and the report.
+
+Rules enforced here:
+
+1. The file is identified by ``fstat`` before and after; a difference is a gap ``changed``.
+2. What cannot be read to its end has no SHA-256 and is never clean.
+3. The engine knows no key format by itself: formats, registry and the list of published keys
+   are given to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from lockgate.scan.evidence import Format
+from lockgate.scan.findings import to_findings
+from lockgate.scan.limits import Limits, Profile
+from lockgate.scan.names import escape_name
+from lockgate.scan.registry import Registry
+from lockgate.scan.report import EngineInfo, Finding, Gap, GapReason, Report
+from lockgate.scan.rules import RulePack
+from lockgate.scan.search import anchors
+from lockgate.scan.source import file_chunks
+from lockgate.scan.survey import Searches, Survey
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the walks over one file have gathered."""
+
+    sha256: str | None
+    findings: tuple[Finding, ...]
+    gaps: tuple[Gap, ...]
+    bytes_scanned: int
+
+
+class Scanner:
+    """Scans files with one rule pack, registry and profile; reusable, not thread-safe."""
+
+    def __init__(
+        self,
+        formats: tuple[Format, ...],
+        registry: Registry,
+        is_published: Callable[[str], bool],
+        *,
+        profile: Profile = Profile.STANDARD,
+        limits: Limits | None = None,
+        strict: bool = False,
+    ) -> None:
+        """Compile the rules.
+
+        Raises:
+            RuleError: a format's rules do not compile.
+        """
+        self._registry = registry
+        self._is_published = is_published
+        self._limits = limits or Limits()
+        self._strict = strict
+        release = version("lockgate-scan")
+        sources = {f.name: f.rule_source for f in formats}
+        pack = RulePack(sources | {anchors.NAMESPACE: anchors.rule_source()}, release)
+        self._searches = Searches(pack, formats, registry, profile, self._limits)
+        self.info = EngineInfo(release, pack.identity, profile.value, self._searches.names)
+
+    def scan_fd(self, fd: int, name: str | bytes, *, progress: Progress | None = None) -> Report:
+        """Scan the file behind a descriptor, from its first byte to its last.
+
+        Args:
+            fd: a readable descriptor; its offset is not used, and it stays open.
+            name: what the report calls the file; escaped here.
+            progress: called now and then with bytes read so far and bytes in all.
+        """
+        began = time.monotonic()
+        before = os.fstat(fd)
+        if not stat.S_ISREG(before.st_mode):
+            gap = Gap(GapReason.SPECIAL_FILE, detail="not a regular file")
+            return self._report(name, 0, _Seen(None, (), (gap,), 0), began)
+        seen = self._scan_file(fd, before.st_size, began + self._limits.seconds, progress)
+        if _identity(os.fstat(fd)) != _identity(before):
+            gap = Gap(GapReason.CHANGED, detail="the file changed while it was scanned")
+            seen = _Seen(None, seen.findings, (*seen.gaps, gap), seen.bytes_scanned)
+        return self._report(name, before.st_size, seen, began)
+
+    def unreadable(self, name: str | bytes, size: int, detail: str) -> Report:
+        """The report of a file that could not be opened."""
+        gap = Gap(GapReason.UNREADABLE, detail=detail)
+        return self._report(name, size, _Seen(None, (), (gap,), 0), time.monotonic())
+
+    def special(self, name: str | bytes) -> Report:
+        """The report of a FIFO, socket or device, which must not even be opened."""
+        gap = Gap(GapReason.SPECIAL_FILE, detail="not a regular file")
+        return self._report(name, 0, _Seen(None, (), (gap,), 0), time.monotonic())
+
+    def _scan_file(self, fd: int, size: int, deadline: float, progress: Progress | None) -> _Seen:
+        meter = _Meter(fd, size, progress)
+        survey = Survey(self._searches, meter.chunks, deadline)
+        survey.run()
+        findings = to_findings(
+            survey.sightings, survey.stored, self._registry.name_of, self._is_published
+        )
+        return _Seen(meter.sha256, findings, tuple(survey.gaps), survey.bytes_scanned)
+
+    def _report(self, name: str | bytes, size: int, seen: _Seen, began: float) -> Report:
+        return Report(
+            path=escape_name(name),
+            sha256=seen.sha256,
+            size=size,
+            findings=seen.findings,
+            gaps=seen.gaps,
+            bytes_scanned=seen.bytes_scanned,
+            seconds=time.monotonic() - began,
+            engine=self.info,
+            strict=self._strict,
+        )
+
+
+class _Meter:
+    """Gives the file's bytes for each walk; hashes them on the first, and tells progress."""
+
+    def __init__(self, fd: int, size: int, progress: Progress | None) -> None:
+        self._fd = fd
+        self._size = size
+        self._progress = progress
+        self.sha256: str | None = None
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes of the file in order.
+
+        Raises:
+            OSError, EOFError: as :func:`file_chunks`.
+        """
+        digest = None if self.sha256 else hashlib.sha256()
+        done = 0
+        for chunk in file_chunks(self._fd, self._size):
+            if digest is not None:
+                digest.update(chunk)
+            done += len(chunk)
+            if self._progress is not None:
+                self._progress(done, self._size)
+            yield chunk
+        if digest is not None:
+            self.sha256 = digest.hexdigest()
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )

@@ -1,0 +1,56 @@
+"""What one scan may spend, and how deep it looks.
+
+Rules enforced here:
+
+1. Every bound of the engine is a named field with its unit; a bound that is reached becomes
+   a gap in the report, never a silent stop.
+2. A profile selects searches; what it leaves out is visible in ``engine.searches``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockgate.scan.words import Word
+
+
+class Profile(Word):
+    """How much work a scan does."""
+
+    FAST = "fast", "Key formats by rule only; a memory dump ends incomplete."
+    STANDARD = "standard", "Formats, and numbers in memory at the alignment of their addresses."
+    DEEP = "deep", "As standard, at every byte alignment and inside long runs of random words."
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of one scan of one top-level file."""
+
+    #: Nesting of containers; the top-level file is depth 0.
+    depth: int = 8
+    #: Bytes that all members together may unpack to.
+    unpacked_bytes: int = 64 << 30
+    #: Unpacked bytes per packed byte, judged once ``ratio_free_bytes`` have been unpacked.
+    ratio: int = 2000
+    #: Unpacked bytes of one member that are never judged by the ratio.
+    ratio_free_bytes: int = 256 << 20
+    #: Members of all containers together.
+    members: int = 200_000
+    #: Memory regions of one dump.
+    regions: int = 1 << 18
+    #: Wall-clock seconds for the whole scan.
+    seconds: float = 3600.0
+    #: Seconds that all candidates of rules together may take to be proven.
+    prove_seconds: float = 120.0
+    #: Seconds one run of the rule engine over one block may take.
+    rule_seconds: int = 20
+    #: BIGNUM structures followed in one dump.
+    bignums: int = 500_000
+    #: Numbers kept as possible RSA moduli.
+    moduli: int = 8192
+    #: Windows divided into known moduli.
+    windows: int = 50_000_000
+    #: EC scalars multiplied out.
+    scalars: int = 50_000
+    #: Candidates that wait for a public half seen elsewhere.
+    publics: int = 20_000

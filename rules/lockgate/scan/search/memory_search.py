@@ -1,0 +1,171 @@
+"""The searches over a member's words, in two walks: note what to fetch, then fetch and divide.
+
+Rules enforced here:
+
+1. The first walk finds structures, and runs of the size of a modulus; the second reads the
+   numbers that structures point at, and tries windows against every modulus seen by then.
+2. Each bound that is reached makes :attr:`MemorySearch.gaps` longer; nothing is dropped in
+   silence.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lockgate.scan.blocks import Block
+from lockgate.scan.limits import Limits, Profile
+from lockgate.scan.report import Gap, GapReason
+from lockgate.scan.search import bignum, limbs
+from lockgate.scan.search.bignum import LimbSpan
+from lockgate.scan.search.divide import Moduli
+from lockgate.scan.search.numbers import Number, NumberPool
+from lockgate.scan.walk import Place
+
+#: Modulus sizes in limbs whose isolated copies are taken as possible moduli (2048 to 8192).
+_MODULUS_LIMBS = (32, 48, 64, 128)
+_BATCH = 2048
+_TOP_BIT = 1 << 63
+#: Primes of a modulus whose bits are twice theirs begin with sqrt(2)/2 = 0xB5 at least.
+_LEAST_PRIME_TOP = 0xB0 << 56
+WINDOW_FORMAT = "rsa-limbs"
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What the second walk fetches from one member."""
+
+    place: Place
+    spans: set[LimbSpan] = field(default_factory=set)
+    ordered: list[LimbSpan] = field(default_factory=list)
+
+
+class MemorySearch:
+    """Numbers without markers, over all members of one file."""
+
+    def __init__(self, pool: NumberPool, profile: Profile, limits: Limits) -> None:
+        self._pool = pool
+        self._deep = profile is Profile.DEEP
+        self._limits = limits
+        self._wanted: dict[int, _Wanted] = {}
+        self._spans_left = limits.bignums
+        self._windows_left = limits.windows
+        self._divisors: dict[int, Moduli] = {}
+        self._pending: dict[int, list[Number]] = {}
+        self.numbers: list[Number] = []
+        self.gaps: dict[Gap, None] = {}
+
+    def survey(self, block: Block, place: Place) -> None:
+        """First walk: note structures and possible moduli of one block."""
+        for phase in self._phases(place):
+            words = limbs.words_of(block.data, phase)
+            if place.memory is not None:
+                self._note_bignums(words, phase, block, place)
+            self._note_moduli(words, phase, block)
+
+    def prepare(self, moduli: tuple[int, ...]) -> bool:
+        """Between the walks; returns whether a second one has anything to do."""
+        sizes: dict[int, list[int]] = {}
+        for n in moduli:
+            half = (n.bit_length() + 1) // 2
+            if half % 64 == 0:
+                sizes.setdefault(half // 64, []).append(n)
+        self._divisors = {size: Moduli(some) for size, some in sizes.items()}
+        for wanted in self._wanted.values():
+            wanted.ordered = sorted(wanted.spans)
+        return bool(self._divisors or self._wanted)
+
+    def fetch(self, block: Block, place: Place) -> None:
+        """Second walk: read the numbers pointed at, and divide windows into moduli."""
+        wanted = self._wanted.get(place.number)
+        if wanted is not None:
+            self.numbers += _read_spans(wanted, block)
+        if not self._divisors:
+            return
+        for phase in self._phases(place):
+            self._divide_windows(limbs.words_of(block.data, phase), phase, block, place)
+
+    def finish(self) -> None:
+        """After the second walk: divide what is left."""
+        for size in tuple(self._pending):
+            self._divide(size)
+
+    def _phases(self, place: Place) -> tuple[int, ...]:
+        if self._deep:
+            return tuple(range(8))
+        return (0,) if place.memory is None else place.memory.phases
+
+    def _note_bignums(self, words: limbs.Words, phase: int, block: Block, place: Place) -> None:
+        assert place.memory is not None
+        first, last = _own_words(block, phase)
+        for span in bignum.find_bignums(words[first : last + 2], place.memory):
+            wanted = self._wanted.setdefault(place.number, _Wanted(place))
+            if self._spans_left <= 0:
+                self._budget(place, block, "more BIGNUM structures than the limit")
+                return
+            if span not in wanted.spans:
+                wanted.spans.add(span)
+                self._spans_left -= 1
+
+    def _note_moduli(self, words: limbs.Words, phase: int, block: Block) -> None:
+        first, last = _own_words(block, phase)
+        runs = limbs.runs_of(words, _MODULUS_LIMBS[0])
+        for size in _MODULUS_LIMBS:
+            starts = limbs.isolated_windows(runs, size)
+            starts = starts[(starts >= first) & (starts < last)]
+            starts = limbs.odd_and_large(words, starts, size, _TOP_BIT)
+            for start in limbs.without_tiny_factors(words, starts, size).tolist():
+                value = int.from_bytes(words[start : start + size].tobytes(), "little")
+                self._pool.add_modulus(value, None)
+
+    def _divide_windows(self, words: limbs.Words, phase: int, block: Block, place: Place) -> None:
+        first, last = _own_words(block, phase)
+        runs = limbs.runs_of(words, min(self._divisors))
+        for size in self._divisors:
+            starts = limbs.windows_of(runs, size, inside_long_runs=self._deep)
+            starts = starts[(starts >= first) & (starts < last)]
+            starts = limbs.odd_and_large(words, starts, size, _LEAST_PRIME_TOP)
+            starts = limbs.without_tiny_factors(words, starts, size)
+            if len(starts) > self._windows_left:
+                self._budget(place, block, "more windows than the limit")
+                return
+            self._windows_left -= len(starts)
+            for start in starts.tolist():
+                value = int.from_bytes(words[start : start + size].tobytes(), "little")
+                offset = block.offset + phase + 8 * start
+                self._pend(size, Number(value, place, offset, 8 * size, WINDOW_FORMAT))
+
+    def _pend(self, size: int, number: Number) -> None:
+        pending = self._pending.setdefault(size, [])
+        pending.append(number)
+        if len(pending) >= _BATCH:
+            self._divide(size)
+
+    def _divide(self, size: int) -> None:
+        pending = self._pending.pop(size, [])
+        hits = self._divisors[size].divided_by([number.value for number in pending])
+        self.numbers += (pending[index] for index, _ in hits)
+
+    def _budget(self, place: Place, block: Block, detail: str) -> None:
+        offset, length = block.offset + block.start, block.stop - block.start
+        self.gaps[Gap(GapReason.BUDGET, place.member, offset, length, detail)] = None
+
+
+def _own_words(block: Block, phase: int) -> tuple[int, int]:
+    """Indexes of the words that start in the block's own part."""
+    return -(-(block.start - phase) // 8), -(-(block.stop - phase) // 8)
+
+
+def _read_spans(wanted: _Wanted, block: Block) -> Iterator[Number]:
+    """The numbers that begin in the block's own part."""
+    begin, end = block.offset + block.start, block.offset + block.stop
+    first = bisect_left(wanted.ordered, LimbSpan(begin, 0))
+    for span in wanted.ordered[first:]:
+        if span.offset >= end:
+            return
+        start = span.offset - block.offset
+        content = block.data[start : start + 8 * span.limbs]
+        if len(content) == 8 * span.limbs:
+            value = int.from_bytes(content, "little")
+            yield Number(value, wanted.place, span.offset, len(content), bignum.FORMAT)

@@ -1,0 +1,157 @@
+"""RSA keys among bare numbers: factors, exponents and CRT values that belong together.
+
+Rules enforced here:
+
+1. A modulus alone, or a prime alone, is never a key. What counts is a factor of a modulus
+   that was seen, or an exponent that inverts one.
+2. Every number that belongs to a proven key is a place of that key.
+3. The public exponent is the one seen with the modulus, else one that a private exponent
+   agrees with, else the usual one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import gmpy2
+
+from lockgate.scan.evidence import Evidence
+from lockgate.scan.findings import Sighting
+from lockgate.scan.prove import rsa
+from lockgate.scan.report import FindingClass, FindingKind, Proof
+from lockgate.scan.search import bignum
+from lockgate.scan.search.divide import Moduli
+from lockgate.scan.search.numbers import Number, NumberPool
+
+USUAL_EXPONENT = 65537
+_SMALL_MULTIPLE = 5040
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A factored modulus."""
+
+    n: int
+    e: int
+    p: int = field(repr=False)
+    q: int = field(repr=False)
+
+
+def find_rsa_keys(numbers: Sequence[Number], pool: NumberPool) -> Iterator[Sighting]:
+    """Every place of every RSA key that ``numbers`` prove with the moduli of ``pool``."""
+    by_value: dict[int, list[Number]] = {}
+    for number in numbers:
+        by_value.setdefault(number.value, []).append(number)
+    factored = list(_factored(by_value, pool))
+    for key in factored:
+        yield from _sightings_of_factored(key, by_value)
+    known = {key.n for key in factored}
+    yield from _inverted([n for n in pool.moduli if n not in known], by_value, pool)
+
+
+def _factored(by_value: dict[int, list[Number]], pool: NumberPool) -> Iterator[_Key]:
+    candidates = [v for v in by_value if v & 1 and v.bit_length() >= rsa.MIN_PRIME_BITS]
+    seen: set[int] = set()
+    for index, n in Moduli(pool.moduli).divided_by(candidates):
+        p = candidates[index]
+        if n not in seen and rsa.prove_factor(n, p):
+            seen.add(n)
+            e = _exponent(n, p, n // p, by_value, pool)
+            yield _Key(n, e, p, n // p)
+
+
+def _exponent(n: int, p: int, q: int, by_value: Iterable[int], pool: NumberPool) -> int:
+    """The public exponent: as seen with the modulus, or as a private exponent implies."""
+    stated = pool.exponent_of(n)
+    if stated:
+        return stated
+    values = list(by_value)
+    privates = [d for d in values if n.bit_length() // 2 < d.bit_length() <= n.bit_length()]
+    smalls = [e for e in values if 3 <= e < 1 << 64 and e & 1]
+    for e in (USUAL_EXPONENT, *smalls):
+        if any((e * d - 1) % (p - 1) == 0 == (e * d - 1) % (q - 1) for d in privates):
+            return e
+    return USUAL_EXPONENT
+
+
+def _sightings_of_factored(key: _Key, by_value: dict[int, list[Number]]) -> Iterator[Sighting]:
+    privates = [d for d in by_value if d.bit_length() > 64 and _inverts(key, d)]
+    numbers = _complete(key, privates[0] if privates else None, by_value)
+    proof = rsa.prove(numbers)
+    if not proof:
+        return
+    if not {numbers.p, numbers.q} <= by_value.keys():
+        proof = (Proof.RSA_DIVIDES, *proof)
+    parts = {key.p, key.q, numbers.dp, numbers.dq, numbers.qinv, *privates}
+    for value in parts:
+        for number in by_value.get(value or 0, ()):
+            yield _sighting(number, key.n, key.e, proof)
+
+
+def _inverts(key: _Key, d: int) -> bool:
+    return (key.e * d - 1) % (key.p - 1) == 0 == (key.e * d - 1) % (key.q - 1)
+
+
+def _complete(key: _Key, d: int | None, present: Iterable[int]) -> rsa.RsaNumbers:
+    """The key with those derived numbers that are present, in the order of p and q seen."""
+    values = set(present)
+    exponent = d if d is not None else pow(key.e, -1, (key.p - 1) * (key.q - 1))
+    for p, q in ((key.p, key.q), (key.q, key.p)):
+        dp, dq, qinv = exponent % (p - 1), exponent % (q - 1), pow(q, -1, p)
+        if qinv in values:
+            break
+    return rsa.RsaNumbers(
+        key.n,
+        key.e,
+        d,
+        p,
+        q,
+        dp if dp in values else None,
+        dq if dq in values else None,
+        qinv if qinv in values else None,
+    )
+
+
+def _inverted(
+    moduli: Sequence[int], by_value: dict[int, list[Number]], pool: NumberPool
+) -> Iterator[Sighting]:
+    """Keys of which only the private exponent is left."""
+    odd = [v for v in by_value if v & 1 and v.bit_length() >= rsa.MIN_BITS // 2]
+    for n in moduli:
+        e = pool.exponent_of(n) or USUAL_EXPONENT
+        for d in odd:
+            if not _may_invert(n, e, d) or gmpy2.is_prime(n):
+                continue  # dP inverts e modulo the prime p: true, and no key
+            if proof := rsa.prove_inverts(n, e, d):
+                for number in by_value[d]:
+                    yield _sighting(number, n, e, proof)
+
+
+def _may_invert(n: int, e: int, d: int) -> bool:
+    """Whether ``d`` looks like ``e``'s inverse modulo phi(n) or lambda(n).
+
+    ``e * d - 1 = k * phi(n) / g`` with a small g, and phi(n) is n but for its lower half, so
+    that ``-e * d * 5040 mod n`` has a little more than half the bits of n when g divides 5040.
+    """
+    size = n.bit_length()
+    if not size // 2 < d.bit_length() <= size:
+        return False
+    return (-e * d * _SMALL_MULTIPLE % n).bit_length() < size // 2 + e.bit_length() + 16
+
+
+def _sighting(number: Number, n: int, e: int, proof: tuple[Proof, ...]) -> Sighting:
+    if number.format == bignum.FORMAT:
+        proof = (*proof, Proof.BIGNUM_STRUCTURE)
+    evidence = Evidence(
+        format=number.format,
+        kind=FindingKind.PRIVATE_KEY,
+        class_=FindingClass.PRIVATE,
+        algorithm="RSA",
+        bits=n.bit_length(),
+        fingerprint=rsa.fingerprint(n, e),
+        offset=number.offset,
+        length=number.length,
+        proof=proof,
+    )
+    return Sighting(evidence, number.place)

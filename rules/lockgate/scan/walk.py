@@ -1,0 +1,186 @@
+"""One walk through a top-level file and everything inside it, in order.
+
+Rules enforced here:
+
+1. Every byte of every member is shown to a lane, container or not; members are unpacked as
+   streams, never to disk, and never held whole.
+2. Two walks of the same bytes meet the same members in the same order (``Place.number``).
+3. Depth, members, unpacked bytes, ratio and time are bounded; each bound reached is a gap.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from lockgate.scan.containers import ARCHIVES, elf_core
+from lockgate.scan.containers.container import Archive, Broken, Member, Problem
+from lockgate.scan.containers.unread import unread_format
+from lockgate.scan.limits import Limits
+from lockgate.scan.memory import MemoryMap
+from lockgate.scan.names import escape_name
+from lockgate.scan.report import Gap, GapReason
+from lockgate.scan.source import Stream
+
+_HEAD_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One member as the walk meets it: its number, its name, its memory map if it is a dump."""
+
+    number: int
+    member: str | None
+    memory: MemoryMap | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A member's bytes also stand in its container, from ``offset`` on."""
+
+    container: str | None
+    offset: int
+    member: str
+
+
+class Lane(Protocol):
+    """What looks at the bytes of one member."""
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes."""
+        ...
+
+    def close(self) -> None:
+        """The member has ended."""
+        ...
+
+
+class OutOfTimeError(Exception):
+    """The time allowed for the scan ran out."""
+
+
+class Walk:
+    """One pass; gathers gaps, and where stored members stand in their containers."""
+
+    def __init__(self, limits: Limits, deadline: float, open_lane: Callable[[Place], Lane]) -> None:
+        self._limits = limits
+        self._deadline = deadline
+        self._open_lane = open_lane
+        self._members = 0
+        self._unpacked = 0
+        self.gaps: dict[Gap, None] = {}
+        self.stored: list[Stored] = []
+        self.bytes_seen = 0
+        self.dumps = 0
+
+    def run(self, stream: Stream) -> None:
+        """Walk through everything that ``stream`` holds.
+
+        Raises:
+            OutOfTimeError: the deadline passed; what was seen so far stands.
+        """
+        self._visit(stream, None, 0)
+
+    def _visit(self, stream: Stream, member: str | None, depth: int) -> None:
+        head = stream.peek(_HEAD_BYTES)
+        memory = self._memory(stream, head, member)
+        lane = self._open_lane(Place(self._members, member, memory))
+        self._members += 1
+        stream.set_tap(self._count(lane))
+        try:
+            self._visit_members(stream, head, member, depth)
+            stream.drain()
+        finally:
+            lane.close()
+        if memory is not None and memory.stop > stream.position:
+            missing = memory.stop - stream.position
+            detail = "core ends before its regions do"
+            self._gap(GapReason.TRUNCATED, member, detail, stream.position, missing)
+
+    def _count(self, lane: Lane) -> Callable[[bytes], None]:
+        def tap(piece: bytes) -> None:
+            if time.monotonic() > self._deadline:
+                raise OutOfTimeError
+            self.bytes_seen += len(piece)
+            lane.feed(piece)
+
+        return tap
+
+    def _memory(self, stream: Stream, head: bytes, member: str | None) -> MemoryMap | None:
+        if not elf_core.recognises(head):
+            return None
+        self.dumps += 1
+        memory, problems = elf_core.read_map(stream, self._limits.regions)
+        for problem in problems:
+            self._problem(problem, member)
+        return memory
+
+    def _visit_members(self, stream: Stream, head: bytes, member: str | None, depth: int) -> None:
+        archive = next((a for a in ARCHIVES if a.recognises(head)), None)
+        if archive is None:
+            unread = unread_format(head)
+            if unread is not None:
+                self._gap(GapReason.UNSUPPORTED, member, f"{unread}: scanned raw only")
+        elif depth >= self._limits.depth:
+            self._gap(GapReason.DEPTH_LIMIT, member, f"{archive.name} inside {depth} containers")
+        else:
+            self._unpack(archive, stream, member, depth)
+
+    def _unpack(self, archive: Archive, stream: Stream, outer: str | None, depth: int) -> None:
+        try:
+            for item in archive.members(stream):
+                if isinstance(item, Problem):
+                    self._problem(item, outer)
+                elif self._members >= self._limits.members:
+                    self._gap(GapReason.MEMBER_LIMIT, outer, f"more than {self._members} members")
+                    return
+                else:
+                    self._visit_member(item, stream, outer, depth)
+        except Broken as broken:
+            self._gap(broken.reason, outer, broken.detail, stream.position)
+
+    def _visit_member(self, item: Member, stream: Stream, outer: str | None, depth: int) -> None:
+        name = inner_name(outer, item.name)
+        if item.stored_at is not None:
+            self.stored.append(Stored(outer, item.stored_at, name))
+        chunks = item.chunks if item.stored_at is not None else self._bounded(item.chunks, stream)
+        inner = Stream(chunks)
+        try:
+            self._visit(inner, name, depth + 1)
+        except Broken as broken:
+            self._gap(broken.reason, name, broken.detail, inner.position)
+
+    def _bounded(self, chunks: Iterator[bytes], packed: Stream) -> Iterator[bytes]:
+        """``chunks`` of a packed member, as long as the limits on unpacking hold."""
+        start, given = packed.position, 0
+        for chunk in chunks:
+            given += len(chunk)
+            self._unpacked += len(chunk)
+            if self._unpacked > self._limits.unpacked_bytes:
+                raise Broken(GapReason.SIZE_LIMIT, "unpacked bytes beyond the limit")
+            taken = max(1, packed.position - start)
+            if given > self._limits.ratio_free_bytes and given > self._limits.ratio * taken:
+                raise Broken(GapReason.SIZE_LIMIT, "unpacks to more than the allowed ratio")
+            yield chunk
+
+    def _problem(self, problem: Problem, outer: str | None) -> None:
+        member = outer if problem.member is None else inner_name(outer, problem.member)
+        self._gap(problem.reason, member, problem.detail, problem.offset, problem.length)
+
+    def _gap(
+        self,
+        reason: GapReason,
+        member: str | None,
+        detail: str,
+        offset: int | None = None,
+        length: int | None = None,
+    ) -> None:
+        self.gaps[Gap(reason, member, offset, length, detail)] = None
+
+
+def inner_name(outer: str | None, name: bytes) -> str:
+    """The member's name as ``outer!inner``, escaped."""
+    escaped = escape_name(name)
+    return escaped if outer is None else f"{outer}!{escaped}"
