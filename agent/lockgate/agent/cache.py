@@ -1,0 +1,110 @@
+"""What is already known of a file's bytes.
+
+Rules enforced here:
+
+1. A report is kept for an identity (device, inode, size, times); any change voids it. A new
+   writer voids it as well, whatever the clock's grain: see :meth:`VerdictCache.forget`.
+2. A decision is kept only when it does not depend on the opener, and only for the policy
+   that made it; an ALLOW ends at ``cache_until``.
+3. Both are bounded: the file that was asked for longest ago is forgotten first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+
+from lockgate.scan.report import Report
+from lockgate.wire.transfer import Boundary, Decision, FileIdentity, HoldReason, Verdict
+
+Inode = tuple[int, int]
+
+#: Reasons that belong to the file and the policy. The others belong to a moment.
+_LASTING_HOLDS = frozenset({HoldReason.POLICY, HoldReason.GAP, HoldReason.NO_RULE})
+
+
+@dataclass(slots=True)
+class _Entry:
+    identity: FileIdentity
+    report: Report
+    decisions: dict[Boundary, Decision]
+
+
+class VerdictCache:
+    """Reports and decisions by file, least recently used first out."""
+
+    def __init__(self, capacity: int = 100_000) -> None:
+        self._entries: OrderedDict[Inode, _Entry] = OrderedDict()
+        self._capacity = capacity
+        self._rule_pack = ""
+        self._policy_digest = ""
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def report(self, identity: FileIdentity) -> Report | None:
+        """The report of exactly these bytes, if it is known."""
+        entry = self._entry(identity)
+        return entry.report if entry else None
+
+    def decision(
+        self, identity: FileIdentity, now: datetime, boundary: Boundary = Boundary.OPEN
+    ) -> Decision | None:
+        """The decision on exactly these bytes that still holds at ``now``."""
+        entry = self._entry(identity)
+        decision = entry.decisions.get(boundary) if entry else None
+        return decision if decision and _holds(decision, now) else None
+
+    def store_report(self, identity: FileIdentity, report: Report) -> None:
+        """Keep a report taken under a lease of bytes that did not change during the scan."""
+        if report.engine.rule_pack != self._rule_pack:
+            self._entries.clear()
+            self._rule_pack = report.engine.rule_pack
+        self._entries[identity.device, identity.inode] = _Entry(identity, report, {})
+        if len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)
+
+    def store_decision(
+        self, identity: FileIdentity, decision: Decision, boundary: Boundary = Boundary.OPEN
+    ) -> None:
+        """Keep a decision beside the report it was made on, if it may be kept."""
+        if decision.policy_digest != self._policy_digest:
+            self.forget_decisions()
+            self._policy_digest = decision.policy_digest
+        entry = self._entry(identity)
+        if entry and _lasts(decision):
+            entry.decisions[boundary] = decision
+
+    def forget(self, inode: Inode) -> None:
+        """Somebody may write the file from now on: nothing is known of it any more."""
+        self._entries.pop(inode, None)
+
+    def forget_decisions(self) -> None:
+        """The policy changed, or an operator decided: everything is asked again."""
+        for entry in self._entries.values():
+            entry.decisions.clear()
+
+    def _entry(self, identity: FileIdentity) -> _Entry | None:
+        inode = (identity.device, identity.inode)
+        entry = self._entries.get(inode)
+        if entry is None or entry.identity != identity:
+            return None
+        self._entries.move_to_end(inode)
+        return entry
+
+
+def _lasts(decision: Decision) -> bool:
+    if not decision.opener_independent:
+        return False
+    if decision.verdict is Verdict.HOLD:
+        return decision.hold_reason in _LASTING_HOLDS
+    return decision.verdict is not Verdict.ALLOW or decision.cache_until is not None
+
+
+def _holds(decision: Decision, now: datetime) -> bool:
+    if decision.verdict is Verdict.ALLOW:
+        return decision.cache_until is not None and now < decision.cache_until
+    return decision.verdict is not Verdict.HOLD or (
+        decision.wait_until is None or now < decision.wait_until
+    )

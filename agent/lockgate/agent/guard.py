@@ -1,0 +1,376 @@
+"""The loop between the kernel and the gate: one thread, no path opened, no log before an answer.
+
+Rules enforced here:
+
+1. A judged file costs a lease, an fstat(2), a look into the cache, an answer and a close.
+   Everything else is read only for misses and denials.
+2. Every event is answered, also when something here fails: then with EAGAIN.
+3. The answer is written before the descriptor is closed; records follow the answer.
+4. The identity is compared once more right before an ALLOW that took time.
+5. The agent beats for the holder from this loop only, so a loop that hangs is noticed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import signal
+import stat
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from lockgate.agent import census, fanotify, gate
+from lockgate.agent.cache import VerdictCache
+from lockgate.agent.custody import Custody, identity_of, is_sole, seal
+from lockgate.agent.errnos import errno_of
+from lockgate.agent.gate import Gate, GateSettings, Opening
+from lockgate.agent.group import GroupLink
+from lockgate.agent.opener import path_of, pending_access, read_opener
+from lockgate.agent.ports import Decider, Workers
+from lockgate.agent.quarantine import Quarantine
+from lockgate.agent.transfers import new_transfer, receipt_of
+from lockgate.agent.zones import GuardedZone
+from lockgate.scan.report import Report
+from lockgate.wire.transfer import (
+    Decision,
+    Enforcement,
+    HoldReason,
+    Receipt,
+    Transfer,
+    Verdict,
+    Zone,
+    hold,
+)
+
+_VERDICTS_KEPT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """Settings of the guard beside those of the gate; times in seconds."""
+
+    host: str
+    gate: GateSettings = field(default_factory=GateSettings)
+    scan_timeout_s: float = 600.0
+    beat_s: float = 1.0
+    cache_entries: int = 100_000
+
+
+class GuardState(StrEnum):
+    """How well the guard stands."""
+
+    ENFORCING = "enforcing"
+    DEGRADED = "degraded"
+    BLIND = "blind"
+
+
+@dataclass(frozen=True, slots=True)
+class LastVerdict:
+    """What the last answer on a path was, for ``lockgate why``."""
+
+    path: str
+    decision: Decision
+    errno_value: int
+    enforcement: Enforcement
+    time: datetime
+    quarantine_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The guard at one moment."""
+
+    zones: tuple[str, ...]
+    state: GuardState
+    reasons: tuple[str, ...]
+    pending: int
+    counts: dict[str, int]
+    verdicts: tuple[LastVerdict, ...]
+    older_than_mark: tuple[census.OpenFile, ...]
+
+
+class Guard:
+    """Holds the opens of its zones; made and run in the main thread of its process."""
+
+    def __init__(
+        self,
+        zones: Sequence[GuardedZone],
+        workers: Workers,
+        decider: Decider,
+        settings: GuardSettings,
+        link: GroupLink,
+        quarantine: Quarantine | None = None,
+    ) -> None:
+        self._zones = tuple(zones)
+        self._workers = workers
+        self._decider = decider
+        self._settings = settings
+        self._link = link
+        self._quarantine = quarantine
+        self._answers = fanotify.Answers(link.group)
+        self._cache = VerdictCache(settings.cache_entries)
+        self._gate = Gate(settings.gate, self._cache)
+        self._tids: dict[int, int] = {}
+        self._custodies: dict[int, Custody] = {}
+        self._transfers: dict[int, Transfer] = {}
+        self._counts: Counter[str] = Counter()
+        self._verdicts: OrderedDict[str, LastVerdict] = OrderedDict()
+        self._selector = selectors.DefaultSelector()
+        self._worker_fds: set[int] = set()
+        self._older: tuple[census.OpenFile, ...] = ()
+        self._running = False
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._next_beat = 0.0
+
+    # -- life --------------------------------------------------------------------------------
+
+    def arm(self) -> None:
+        """Mark the zones' filesystems; from here on every open waits for this guard.
+
+        What other processes have open there is read afterwards, so that nothing is missed
+        in between.
+        """
+        signal.signal(signal.SIGIO, signal.SIG_IGN)  # a writer that meets our lease sends it
+        for zone in self._zones:
+            fanotify.mark(self._link.group, zone.directory)
+        devices = {zone.device for zone in self._zones}
+        self._older = tuple(census.open_files(devices, census.own_pids()))
+        self._gate.inherit(
+            (f.inode for f in self._older if f.reads), (f.inode for f in self._older if f.writes)
+        )
+
+    def run(self) -> None:
+        """Answer until :meth:`stop`; the filesystems stay marked and the holder stays."""
+        self.add_reader(self._link.group, self._read_events)
+        self.add_reader(self._decider.fileno(), self._collect_decisions)
+        self.add_reader(self._wake_read, self._woken)
+        self._sync_workers()
+        self._running = True
+        while self._running:
+            self._turn()
+
+    def stop(self) -> None:
+        """End :meth:`run`; may be called from a signal's handler or another thread."""
+        self._running = False
+        os.write(self._wake_write, b".")
+
+    def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call ``callback`` from the loop whenever ``fd`` is readable; it must not block."""
+        self._selector.register(fd, selectors.EVENT_READ, callback)
+
+    def remove_reader(self, fd: int) -> None:
+        """Undo :meth:`add_reader`."""
+        self._selector.unregister(fd)
+
+    def snapshot(self) -> Snapshot:
+        """State, counts and the last verdicts, newest last."""
+        reasons = self._link.weaknesses()
+        marked = fanotify.marks(self._link.group)
+        blind = marked < len({zone.device for zone in self._zones})
+        state = GuardState.DEGRADED if reasons else GuardState.ENFORCING
+        return Snapshot(
+            zones=tuple(zone.path for zone in self._zones),
+            state=GuardState.BLIND if blind else state,
+            reasons=(*reasons, *(["a zone's filesystem lost its mark"] if blind else [])),
+            pending=self._gate.pending,
+            counts=dict(self._counts),
+            verdicts=tuple(self._verdicts.values()),
+            older_than_mark=self._older,
+        )
+
+    def forget_decisions(self) -> None:
+        """An operator decided, or the policy changed: ask again at the next open."""
+        self._cache.forget_decisions()
+
+    def _turn(self) -> None:
+        for key, _ in self._selector.select(self._patience()):
+            key.data()
+        now = time.monotonic()
+        self._do(self._gate.tick(now))
+        if now >= self._next_beat:
+            self._next_beat = now + self._settings.beat_s
+            self._link.beat()
+            self._sync_workers()
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        until_beat = max(0.0, self._next_beat - now)
+        wake = self._gate.wake_in(now)
+        return until_beat if wake is None else min(until_beat, wake)
+
+    def _woken(self) -> None:
+        os.read(self._wake_read, 64)
+
+    def _sync_workers(self) -> None:
+        wanted = set(self._workers.filenos())
+        for fd in self._worker_fds - wanted:
+            self.remove_reader(fd)
+        for fd in wanted - self._worker_fds:
+            self.add_reader(fd, self._collect_reports)
+        self._worker_fds = wanted
+
+    # -- events of the kernel ----------------------------------------------------------------
+
+    def _read_events(self) -> None:
+        for event in fanotify.events(self._answers.read()):
+            if event.mask & fanotify.OPEN_PERM:
+                self._opened(event.fd, event.tid)
+            else:
+                self._closed(event)
+
+    def _opened(self, fd: int, tid: int) -> None:
+        try:
+            sealed = seal(fd)
+            status = os.fstat(fd)
+            identity = identity_of(status)
+            today = datetime.now(UTC)
+            if sealed and self._gate.judged(identity, today):
+                self._pass(fd)
+            elif not stat.S_ISREG(status.st_mode):
+                self._pass(fd)  # a FIFO, socket or device: it has no bytes in the filesystem
+            else:
+                self._tids[fd] = tid
+                opening = Opening(fd, identity, None if sealed else pending_access(tid))
+                self._do(self._gate.opened(opening, time.monotonic(), today))
+        except OSError:
+            self._answers.deny(fd, errno.EAGAIN)
+            self._tids.pop(fd, None)
+            os.close(fd)
+
+    def _closed(self, event: fanotify.Event) -> None:
+        fd = event.fd
+        try:
+            sole = is_sole(fd)
+            quiet = sole or seal(fd)
+            identity = identity_of(os.fstat(fd))
+            inode = (identity.device, identity.inode)
+            self._do(self._gate.closed(inode, sole=sole, quiet=quiet))
+            if quiet and event.mask & fanotify.CLOSE_WRITE:
+                self._do(self._gate.written(fd, identity))
+        finally:
+            os.close(fd)
+
+    # -- events of workers and decider -------------------------------------------------------
+
+    def _collect_reports(self) -> None:
+        for job, report in self._workers.collect():
+            custody = self._custodies.get(job)
+            if custody is not None:
+                self._do(self._gate.scanned(job, report, unchanged=custody.unchanged()))
+        self._sync_workers()
+
+    def _collect_decisions(self) -> None:
+        for ask, decision in self._decider.collect():
+            self._do(self._gate.decided(ask, decision))
+
+    # -- commands of the gate ----------------------------------------------------------------
+
+    def _do(self, commands: Sequence[gate.Command]) -> None:
+        for command in commands:
+            match command:
+                case gate.Pass(number):
+                    self._tids.pop(number, None)
+                    self._pass(number)
+                case gate.Settle():
+                    self._settle(command)
+                case gate.Take(job, number):
+                    identity = identity_of(os.fstat(number))
+                    self._custodies[job] = Custody(number, identity, path_of(number))
+                case gate.Scan(job, sealed):
+                    self._scan(job, sealed=sealed)
+                case gate.Ask(ask, number, report):
+                    transfer = self._transfer(number)
+                    self._transfers[number] = transfer
+                    self._decider.request(ask, transfer, report)
+                case gate.Examine(number):
+                    self._examine(number)
+                case gate.Drop(job, cancel):
+                    self._drop(job, cancel=cancel)
+
+    def _pass(self, fd: int) -> None:
+        self._answers.allow(fd)
+        os.close(fd)
+        self._counts["passed"] += 1
+
+    def _scan(self, job: int, *, sealed: bool) -> None:
+        custody = self._custodies[job]
+        if sealed and not seal(custody.fd):
+            self._do(self._gate.scanned(job, None, unchanged=False))
+            return
+        self._workers.submit(job, custody.fd, custody.path, self._settings.scan_timeout_s)
+
+    def _drop(self, job: int, *, cancel: bool) -> None:
+        if cancel:
+            self._workers.cancel(job)
+        self._custodies.pop(job).close()
+
+    def _examine(self, number: int) -> None:
+        if number not in self._tids:
+            return
+        status = os.fstat(number)
+        read, written = census.users_of((status.st_dev, status.st_ino), census.own_pids())
+        now = time.monotonic()
+        self._do(
+            self._gate.examined(
+                number, read=read, written=written, now=now, today=datetime.now(UTC)
+            )
+        )
+
+    def _transfer(self, number: int) -> Transfer:
+        status = os.fstat(number)
+        return new_transfer(
+            zone=self._zone_of(status.st_dev),
+            host=self._settings.host,
+            path=path_of(number),
+            identity=identity_of(status),
+            opener=read_opener(self._tids[number]),
+        )
+
+    # -- answers -----------------------------------------------------------------------------
+
+    def _settle(self, command: gate.Settle) -> None:
+        fd, decision = command.number, command.decision
+        transfer = self._transfers.pop(fd, None)
+        status = os.fstat(fd)
+        if decision.verdict is Verdict.ALLOW and transfer and not _same(transfer, status):
+            decision = hold(HoldReason.CHANGED)
+        transfer = transfer or self._transfer(fd)
+        code = errno_of(decision)
+        if code == 0:
+            self._answers.allow(fd)
+        else:
+            self._answers.deny(fd, code)
+            code = code if self._answers.errno_answers else errno.EPERM
+        receipt = receipt_of(transfer, decision, code)
+        if decision.verdict is Verdict.QUARANTINE and self._quarantine is not None:
+            receipt = self._quarantine.enforce(fd, receipt, command.report)
+        os.close(fd)
+        self._tids.pop(fd, None)
+        self._counts[receipt.enforcement.value] += 1
+        self._decider.record(receipt)
+        self._remember(receipt, decision)
+
+    def _remember(self, receipt: Receipt, decision: Decision) -> None:
+        self._verdicts.pop(receipt.path, None)
+        self._verdicts[receipt.path] = LastVerdict(
+            path=receipt.path,
+            decision=decision,
+            errno_value=receipt.errno_value,
+            enforcement=receipt.enforcement,
+            time=receipt.enforce_time,
+            quarantine_id=receipt.quarantine_id,
+        )
+        if len(self._verdicts) > _VERDICTS_KEPT:
+            self._verdicts.popitem(last=False)
+
+    def _zone_of(self, device: int) -> Zone:
+        return next(z.zone for z in self._zones if z.device == device)
+
+
+def _same(transfer: Transfer, status: os.stat_result) -> bool:
+    return transfer.identity == identity_of(status)

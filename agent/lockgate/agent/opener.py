@@ -1,0 +1,126 @@
+"""Who opens: the process behind a pending open, read from /proc while the kernel holds it.
+
+Rules enforced here:
+
+1. Reading costs some hundred microseconds, therefore it happens for misses and denials only.
+2. What cannot be read is absent; nothing here raises.
+3. An open is taken for write-only, or for truncating, only when the system call's registers
+   say so. Registers of a thread that is held in the kernel cannot be changed; the structure
+   of openat2(2) lies in memory that other threads can write, therefore it proves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+
+from lockgate.scan.names import escape_name
+from lockgate.wire.transfer import Opener
+
+_COMMAND_BYTES = 1024
+#: System call number -> index of its flags argument; None: creat(2), which has none.
+_OPEN_CALLS: dict[str, dict[int, int | None]] = {
+    "x86_64": {2: 1, 257: 2, 85: None},
+    "aarch64": {56: 2},
+}
+_CREAT_FLAGS = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a pending open may do; ``known`` False: it may read and write."""
+
+    reads: bool
+    writes: bool
+    truncates: bool
+    known: bool = True
+
+
+UNKNOWN = Access(reads=True, writes=True, truncates=False, known=False)
+
+
+def access_of_flags(flags: int) -> Access:
+    """The access that open(2) flags ask for; the invalid mode 3 counts as reading and writing."""
+    mode = flags & os.O_ACCMODE
+    return Access(
+        reads=mode != os.O_WRONLY,
+        writes=mode != os.O_RDONLY,
+        truncates=bool(flags & os.O_TRUNC),
+    )
+
+
+def parse_syscall(line: str, machine: str) -> Access:
+    """The access told by a line of /proc/TID/syscall (proc_pid_syscall(5))."""
+    fields = line.split()
+    calls = _OPEN_CALLS.get(machine, {})
+    try:
+        position = calls[int(fields[0])]
+        flags = _CREAT_FLAGS if position is None else int(fields[1 + position], 16)
+    except (IndexError, KeyError, ValueError):
+        return UNKNOWN
+    return access_of_flags(flags & 0xFFFFFFFF)
+
+
+def pending_access(tid: int) -> Access:
+    """What the open that holds thread ``tid`` may do."""
+    return parse_syscall(_text(f"/proc/{tid}/syscall"), platform.machine())
+
+
+def read_opener(tid: int) -> Opener:
+    """The process of thread ``tid``."""
+    status = dict(
+        line.split(":", 1) for line in _text(f"/proc/{tid}/status").splitlines() if ":" in line
+    )
+    pid = _number(status.get("Tgid", "")) or tid
+    return Opener(
+        pid=pid,
+        uid=_number(status.get("Uid", "")),
+        gid=_number(status.get("Gid", "")),
+        executable=_link(f"/proc/{pid}/exe"),
+        command=_command(pid),
+        cgroup=escape_name(_text(f"/proc/{pid}/cgroup").strip().rpartition("\n")[2]),
+        login_uid=_login_uid(pid),
+        start_ticks=_start_ticks(pid),
+    )
+
+
+def path_of(fd: int) -> str:
+    """The escaped name under which an event's file was opened."""
+    return _link(f"/proc/self/fd/{fd}")
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as source:
+            return source.read(65536)
+    except (OSError, ValueError):
+        return ""
+
+
+def _link(path: str) -> str:
+    try:
+        return escape_name(os.readlink(path))
+    except OSError:
+        return ""
+
+
+def _number(text: str) -> int | None:
+    first = text.split()[:1]
+    return int(first[0]) if first and first[0].isdecimal() else None
+
+
+def _command(pid: int) -> str:
+    words = _text(f"/proc/{pid}/cmdline")[:_COMMAND_BYTES]
+    return escape_name(words.rstrip("\0").replace("\0", " "))
+
+
+def _login_uid(pid: int) -> int | None:
+    uid = _number(_text(f"/proc/{pid}/loginuid"))
+    return None if uid == 0xFFFFFFFF else uid
+
+
+def _start_ticks(pid: int) -> int | None:
+    """Field 22 of /proc/PID/stat; the second field may hold spaces and brackets."""
+    fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return _number(fields[19]) if len(fields) > 19 else None

@@ -1,0 +1,147 @@
+"""A filesystem of its own for every test that guards, and the guard as a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parents[1] / "fakes" / "guard_program.py"
+LIFETIME_S = 90
+CLEAN = b"an ordinary file\n" * 64
+DIRTY = b"SECRET key bytes\n" * 64
+PRIVATE = b"PRIVATE key bytes\n" * 64
+
+
+def mount_scratch(image: Path, point: Path) -> None:
+    """A new ext4 in a file, loop-mounted."""
+    with image.open("wb") as target:
+        target.truncate(64 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-O", "^has_journal", image], check=True)
+    point.mkdir()
+    subprocess.run(["mount", "-o", "loop", image, point], check=True)
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Path]:
+    """A mounted scratch filesystem, unmounted whatever the test does."""
+    point = Path(tempfile.mkdtemp(prefix="lockgate-b1-")) / "zone"
+    mount_scratch(tmp_path / "image", point)
+    try:
+        yield point
+    finally:
+        subprocess.run(["umount", "-l", point], check=False)
+        point.rmdir()
+        point.parent.rmdir()
+
+
+class GuardProcess:
+    """The guard program, its holder, and what they left."""
+
+    def __init__(self, zone: Path, base: Path) -> None:
+        self.zone = zone
+        self.run_dir = base / "run"
+        self.state_dir = base / "state"
+        self.state_dir.mkdir()
+        self._process: subprocess.Popen[str] | None = None
+        self._limits: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def pid(self) -> int:
+        """The agent's pid."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, **options: str) -> None:
+        """Start and wait for READY; a hard limit of time ends it in any case."""
+        arguments = [f"{key}={value}" for key, value in options.items()]
+        self._process = subprocess.Popen(
+            [sys.executable, PROGRAM, self.zone, self.run_dir, self.state_dir, *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._limits.append(
+            subprocess.Popen(
+                ["sh", "-c", f"sleep {LIFETIME_S}; kill -KILL {self._process.pid}"],
+                start_new_session=True,
+            )
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "READY\n"
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the agent."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until the agent is gone."""
+        assert self._process is not None
+        self._process.wait(10)
+
+    def holder(self) -> int | None:
+        """The holder's pid."""
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError):
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                if b"lockgate.agent.holder" in words and os.fsencode(self.run_dir) in words:
+                    return int(entry.name)
+        return None
+
+    def receipts(self) -> list[dict[str, str]]:
+        """What the decider was told, in order."""
+        keys = ("enforcement", "verdict", "reason", "errno", "path", "quarantine_id", "executable")
+        lines = (self.state_dir / "receipts").read_text().splitlines()
+        return [dict(zip(keys, line.split("\t"), strict=True)) for line in lines]
+
+    def end(self) -> None:
+        """End agent and holder, whatever state they are in."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(10)
+        if (pid := self.holder()) is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for limit in self._limits:
+            os.killpg(limit.pid, signal.SIGKILL)
+            limit.wait()
+
+
+@pytest.fixture
+def guard(scratch: Path, tmp_path: Path) -> Iterator[GuardProcess]:
+    """A guard that is not started yet."""
+    process = GuardProcess(scratch, tmp_path)
+    try:
+        yield process
+    finally:
+        process.end()
+
+
+def error_of(path: Path | str, flags: int = os.O_RDONLY) -> int:
+    """The errno of one open; 0 when it succeeds."""
+    try:
+        os.close(os.open(path, flags))
+    except OSError as error:
+        return error.errno or -1
+    return 0
+
+
+def wait_until(condition: object, timeout_s: float = 10.0) -> None:
+    """Wait until ``condition()`` is true."""
+    assert callable(condition)
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true in time"
+        time.sleep(0.01)

@@ -1,0 +1,144 @@
+"""Workers and a decider that judge by a marker in the content, for tests of the guard.
+
+A file that holds ``SECRET`` is quarantined, ``PRIVATE`` blocked, ``UNSURE`` held, ``LOST``
+loses its worker, ``SLOW`` takes a second, ``NEVER`` is never answered; all else passes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+from lockgate.scan.report import (
+    EngineInfo,
+    Finding,
+    FindingClass,
+    FindingKind,
+    Gap,
+    GapReason,
+    Report,
+)
+from lockgate.wire.transfer import Decision, HoldReason, Receipt, Transfer, Verdict, hold
+
+ENGINE = EngineInfo(version="test", rule_pack="test", profile="standard", searches=("marker",))
+SLOW_S = 1.0
+
+
+def report_on(content: bytes, path: str = "") -> Report:
+    """The report of a scan that knows only markers."""
+    classes = {b"SECRET": FindingClass.PROTECTED, b"PRIVATE": FindingClass.PRIVATE}
+    findings = tuple(
+        Finding(FindingKind.PRIVATE_KEY, found, "rsa", 2048, f"sha256:{mark.decode()}", (), ())
+        for mark, found in classes.items()
+        if mark in content
+    )
+    marks = {b"UNSURE": GapReason.UNDECIDED, b"LOST": GapReason.WORKER_LOST}
+    gaps = tuple(Gap(reason) for mark, reason in marks.items() if mark in content)
+    digest = hashlib.sha256(content).hexdigest()
+    return Report(path, digest, len(content), findings, gaps, len(content), 0.0, ENGINE)
+
+
+def decision_on(report: Report, *, independent: bool = True) -> Decision:
+    """The decision that markers stand for."""
+    classes = {finding.class_ for finding in report.findings}
+    if FindingClass.PROTECTED in classes:
+        verdict = Verdict.QUARANTINE
+    elif FindingClass.PRIVATE in classes:
+        verdict = Verdict.BLOCK
+    elif report.gaps:
+        return hold(HoldReason.GAP, policy_digest="test")
+    else:
+        verdict = Verdict.ALLOW
+    return Decision(
+        verdict=verdict,
+        rule="marker",
+        policy_digest="test",
+        opener_independent=independent,
+        cache_until=datetime.now(UTC) + timedelta(hours=1),
+    )
+
+
+class FakeWorkers:
+    """Scans in threads."""
+
+    def __init__(self) -> None:
+        self._ready = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._done: list[tuple[int, Report]] = []
+        self.submitted: list[str] = []
+
+    def filenos(self) -> list[int]:
+        return [self._ready]
+
+    def submit(self, job: int, fd: int, path: str, timeout_s: float) -> None:
+        self.submitted.append(path)
+        copy = os.dup(fd)
+        threading.Thread(target=self._scan, args=(job, copy, path), daemon=True).start()
+
+    def _scan(self, job: int, fd: int, path: str) -> None:
+        content = b""
+        while block := os.pread(fd, 1 << 20, len(content)):
+            content += block
+        if b"NEVER" in content:
+            return
+        if b"SLOW" in content:
+            time.sleep(SLOW_S)
+        os.close(fd)
+        self._done.append((job, report_on(content, path)))
+        os.eventfd_write(self._ready, 1)
+
+    def collect(self) -> list[tuple[int, Report]]:
+        try:
+            os.eventfd_read(self._ready)
+        except BlockingIOError:
+            return []
+        done = []
+        while self._done:
+            done.append(self._done.pop(0))
+        return done
+
+    def cancel(self, job: int) -> None:
+        return
+
+    def close(self) -> None:
+        os.close(self._ready)
+
+
+class FakeDecider:
+    """Decides at once by the report; keeps receipts in memory, or as lines in a file."""
+
+    def __init__(self, receipts: str | None = None, *, independent: bool = True) -> None:
+        self._ready = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._decisions: list[tuple[int, Decision]] = []
+        self._independent = independent
+        self._file = open(receipts, "a", buffering=1) if receipts else None
+        self.receipts: list[Receipt] = []
+        self.transfers: list[Transfer] = []
+
+    def fileno(self) -> int:
+        return self._ready
+
+    def request(self, job: int, transfer: Transfer, report: Report) -> None:
+        self.transfers.append(transfer)
+        self._decisions.append((job, decision_on(report, independent=self._independent)))
+        os.eventfd_write(self._ready, 1)
+
+    def collect(self) -> list[tuple[int, Decision]]:
+        os.eventfd_read(self._ready)
+        done, self._decisions = self._decisions, []
+        return done
+
+    def record(self, receipt: Receipt) -> None:
+        self.receipts.append(receipt)
+        if self._file:
+            opener = receipt.opener
+            self._file.write(
+                f"{receipt.enforcement}\t{receipt.verdict}\t{receipt.hold_reason}\t"
+                f"{receipt.errno_value}\t{receipt.path}\t{receipt.quarantine_id}\t"
+                f"{opener.executable if opener else ''}\n"
+            )
+
+    def close(self) -> None:
+        os.close(self._ready)

@@ -1,0 +1,60 @@
+"""A guard with fake neighbours as a process of its own, for tests that kill, stop and restart it.
+
+Usage: guard_program.py ZONE RUN_DIR STATE_DIR [key=value ...]; prints READY when it holds opens.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import sys
+from pathlib import Path
+
+from guard_neighbours import FakeDecider, FakeWorkers
+
+from lockgate.agent.gate import GateSettings
+from lockgate.agent.group import GroupLink
+from lockgate.agent.guard import Guard, GuardSettings
+from lockgate.agent.quarantine import Quarantine, QuarantineQuota
+from lockgate.agent.zones import open_zone
+from lockgate.wire.transfer import Zone
+
+
+def main() -> None:
+    """Guard until SIGTERM."""
+    zone_dir, run_dir, state_dir = (Path(a) for a in sys.argv[1:4])
+    options = dict(argument.split("=") for argument in sys.argv[4:])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+    zones = [open_zone(Zone("test", signing=True), zone_dir, [run_dir, state_dir])]
+    link = GroupLink.open(
+        run_dir,
+        silence_s=float(options.get("silence", "5")),
+        grace_s=float(options.get("grace", "5")),
+    )
+    decider = FakeDecider(
+        str(state_dir / "receipts"), independent=options.get("independent", "yes") == "yes"
+    )
+    quota = QuarantineQuota(max_files=int(options.get("quota", "1000")))
+    settings = GuardSettings(
+        host="test",
+        gate=GateSettings(
+            deadline_s=float(options.get("deadline", "20")),
+            writer_wait_s=float(options.get("writer_wait", "1")),
+            pending_limit=int(options.get("pending", "4096")),
+        ),
+    )
+    workers = FakeWorkers()
+    guard = Guard(zones, workers, decider, settings, link, Quarantine(state_dir, zones, quota))
+    signal.signal(signal.SIGTERM, lambda *_: guard.stop())
+    guard.arm()
+    print("READY", flush=True)
+    guard.run()
+    snapshot = guard.snapshot()
+    (state_dir / "snapshot").write_text(
+        json.dumps({"state": snapshot.state, "counts": snapshot.counts, "path": snapshot.zones})
+    )
+
+
+if __name__ == "__main__":
+    main()
