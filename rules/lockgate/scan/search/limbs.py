@@ -97,6 +97,15 @@ def without_tiny_factors(words: Words, starts: Indexes, size: int) -> Indexes:
     return starts[good]
 
 
+def values_of(words: Words, starts: Indexes, size: int) -> list[int]:
+    """The numbers in the windows at ``starts``."""
+    width = 8 * size
+    packed = words[starts[:, None] + np.arange(size)].tobytes()
+    return [
+        int.from_bytes(packed[at : at + width], "little") for at in range(0, len(packed), width)
+    ]
+
+
 def _spread(starts: Indexes, counts: Indexes) -> Indexes:
     """``start, start + 1, ...``, ``count`` of them, for each pair."""
     if not len(starts):

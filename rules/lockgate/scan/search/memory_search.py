@@ -41,6 +41,21 @@ class _Wanted:
     ordered: list[LimbSpan] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Windows:
+    """Windows of one size in one member that wait to be divided."""
+
+    place: Place
+    offsets: limbs.Indexes
+    size: int
+    values: list[int] = field(repr=False)
+
+    def number(self, index: int) -> Number:
+        """One of the windows as a number at its place."""
+        offset = int(self.offsets[index])
+        return Number(self.values[index], self.place, offset, 8 * self.size, WINDOW_FORMAT)
+
+
 class MemorySearch:
     """Numbers without markers, over all members of one file."""
 
@@ -52,7 +67,7 @@ class MemorySearch:
         self._spans_left = limits.bignums
         self._windows_left = limits.windows
         self._divisors: dict[int, Moduli] = {}
-        self._pending: dict[int, list[Number]] = {}
+        self._pending: dict[int, list[_Windows]] = {}
         self.numbers: list[Number] = []
         self.gaps: dict[Gap, None] = {}
 
@@ -115,8 +130,8 @@ class MemorySearch:
             starts = limbs.isolated_windows(runs, size)
             starts = starts[(starts >= first) & (starts < last)]
             starts = limbs.odd_and_large(words, starts, size, _TOP_BIT)
-            for start in limbs.without_tiny_factors(words, starts, size).tolist():
-                value = int.from_bytes(words[start : start + size].tobytes(), "little")
+            starts = limbs.without_tiny_factors(words, starts, size)
+            for value in limbs.values_of(words, starts, size):
                 self._pool.add_modulus(value, None)
 
     def _divide_windows(self, words: limbs.Words, phase: int, block: Block, place: Place) -> None:
@@ -131,21 +146,22 @@ class MemorySearch:
                 self._budget(place, block, "more windows than the limit")
                 return
             self._windows_left -= len(starts)
-            for start in starts.tolist():
-                value = int.from_bytes(words[start : start + size].tobytes(), "little")
-                offset = block.offset + phase + 8 * start
-                self._pend(size, Number(value, place, offset, 8 * size, WINDOW_FORMAT))
+            offsets = block.offset + phase + 8 * starts
+            self._pend(_Windows(place, offsets, size, limbs.values_of(words, starts, size)))
 
-    def _pend(self, size: int, number: Number) -> None:
-        pending = self._pending.setdefault(size, [])
-        pending.append(number)
-        if len(pending) >= _BATCH:
-            self._divide(size)
+    def _pend(self, windows: _Windows) -> None:
+        pending = self._pending.setdefault(windows.size, [])
+        pending.append(windows)
+        if sum(len(some.values) for some in pending) >= _BATCH:
+            self._divide(windows.size)
 
     def _divide(self, size: int) -> None:
         pending = self._pending.pop(size, [])
-        hits = self._divisors[size].divided_by([number.value for number in pending])
-        self.numbers += (pending[index] for index, _ in hits)
+        places = [(some, index) for some in pending for index in range(len(some.values))]
+        values = [value for some in pending for value in some.values]
+        for hit, _ in self._divisors[size].divided_by(values):
+            windows, index = places[hit]
+            self.numbers.append(windows.number(index))
 
     def _budget(self, place: Place, block: Block, detail: str) -> None:
         offset, length = block.offset + block.start, block.stop - block.start

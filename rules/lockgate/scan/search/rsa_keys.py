@@ -121,9 +121,9 @@ def _inverted(
     for n in moduli:
         e = pool.exponent_of(n) or USUAL_EXPONENT
         for d in odd:
-            if not _may_invert(n, e, d) or gmpy2.is_prime(n):
-                continue  # dP inverts e modulo the prime p: true, and no key
-            if proof := rsa.prove_inverts(n, e, d):
+            proof = rsa.prove_inverts(n, e, d) if _may_invert(n, e, d) else ()
+            # dP inverts e modulo the prime p: true, and no key.
+            if proof and not gmpy2.is_prime(n):
                 for number in by_value[d]:
                     yield _sighting(number, n, e, proof)
 
@@ -133,11 +133,13 @@ def _may_invert(n: int, e: int, d: int) -> bool:
 
     ``e * d - 1 = k * phi(n) / g`` with a small g, and phi(n) is n but for its lower half, so
     that ``-e * d * 5040 mod n`` has a little more than half the bits of n when g divides 5040.
+    The primes of Diffie-Hellman groups and their halves leave much less.
     """
-    size = n.bit_length()
-    if not size // 2 < d.bit_length() <= size:
+    half = n.bit_length() // 2
+    if not half < d.bit_length() <= n.bit_length():
         return False
-    return (-e * d * _SMALL_MULTIPLE % n).bit_length() < size // 2 + e.bit_length() + 16
+    rest = (-e * d * _SMALL_MULTIPLE % n).bit_length()
+    return half - 16 < rest < half + e.bit_length() + 16
 
 
 def _sighting(number: Number, n: int, e: int, proof: tuple[Proof, ...]) -> Sighting:
