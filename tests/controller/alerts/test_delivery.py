@@ -1,0 +1,150 @@
+"""Delivery: order, retries with back-off, dead letters, independent destinations."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import select
+
+from lockgate.controller.alerts import outbox
+from lockgate.controller.alerts.delivery import Delivery
+from lockgate.controller.alerts.sink import RejectedError, UnreachableError
+from lockgate.controller.store import reading
+from lockgate.controller.store.database import open_reader
+from lockgate.controller.store.schema import dead_letters
+from lockgate.controller.store.writer import Writer
+
+
+class ScriptedSink:
+    """Fails as told, and keeps what it acknowledged."""
+
+    def __init__(self, name="sink"):
+        self.name = name
+        self.got = []
+        self.down = 0
+        self.refuses = set()
+
+    def deliver(self, batch):
+        if self.down:
+            self.down -= 1
+            raise UnreachableError("connection refused")
+        for alert in batch:
+            if alert.uid in self.refuses:
+                raise RejectedError(alert, "too large")
+            if alert.uid not in self.got:
+                self.got.append(alert.uid)
+
+
+@pytest.fixture
+def store(engine, tmp_path):
+    writer = Writer(engine, lambda: None)
+    reader = open_reader(tmp_path / "store.db")
+    yield writer, reader
+    writer.close()
+
+
+def fill(writer, count, start=0):
+    made = [f"uid-{n}" for n in range(start, start + count)]
+    for uid in made:
+        event = {"metadata": {"uid": uid}}
+        writer.submit(lambda c, e=event: outbox.put(c, e, 1, 1)).result(5)
+    return made
+
+
+def know(writer, *names):
+    for name in names:
+        writer.submit(lambda c, n=name: outbox.add_destination(c, n)).result(5)
+
+
+def step(delivery, times=1):
+    async def steps():
+        return [await delivery.step() for _ in range(times)]
+
+    return asyncio.run(steps())
+
+
+def test_alerts_arrive_in_order_and_once(store):
+    """Everything in the outbox arrives in its order; nothing comes again."""
+    writer, reader = store
+    know(writer, "sink")
+    sink = ScriptedSink()
+    made = fill(writer, 7)
+    delivery = Delivery(sink, reader, writer)
+    step(delivery, 2)
+    made += fill(writer, 3, start=7)
+    step(delivery, 2)
+    assert sink.got == made
+
+
+def test_an_unreachable_destination_gets_the_same_batch_later(store):
+    """Nothing is skipped; waits double up to a minute; the failure is visible until it is over."""
+    writer, reader = store
+    know(writer, "sink")
+    sink = ScriptedSink()
+    sink.down = 9
+    made = fill(writer, 3)
+    delivery = Delivery(sink, reader, writer)
+    assert step(delivery, 9) == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+    with reader.connect() as connection:
+        status = reading.deliveries(connection)[0]
+    assert (status["failures"], status["error"], status["delivered_up_to"]) == (
+        9,
+        "connection refused",
+        0,
+    )
+    assert step(delivery) == [0.0]
+    assert sink.got == made
+    with reader.connect() as connection:
+        status = reading.deliveries(connection)[0]
+    assert (status["failures"], status["error"], status["delivered_up_to"]) == (0, None, 3)
+
+
+def test_a_refused_alert_becomes_a_dead_letter_and_the_rest_goes_on(store):
+    """One alert that will never be accepted does not block the ones behind it."""
+    writer, reader = store
+    know(writer, "sink")
+    sink = ScriptedSink()
+    made = fill(writer, 5)
+    sink.refuses = {made[2]}
+    step(Delivery(sink, reader, writer), 3)
+    assert sink.got == [uid for uid in made if uid != made[2]]
+    with reader.connect() as connection:
+        row = connection.execute(select(dead_letters)).one()
+        shown = reading.alerts_of(connection, 10)
+    assert (row.alert_id, row.error) == (3, "too large")
+    assert [a["delivery"]["sink"] for a in shown] == ["delivered"] * 2 + ["dead"] + [
+        "delivered"
+    ] * 2
+
+
+def test_destinations_have_their_own_cursors(store):
+    """One destination being down does not hold up another, nor does a late one miss anything."""
+    writer, reader = store
+    know(writer, "down", "up")
+    down, up = ScriptedSink("down"), ScriptedSink("up")
+    down.down = 1
+    made = fill(writer, 4)
+    step(Delivery(down, reader, writer))
+    step(Delivery(up, reader, writer))
+    assert (down.got, up.got) == ([], made)
+    know(writer, "late", "up")
+    late = ScriptedSink("late")
+    step(Delivery(late, reader, writer))
+    assert late.got == made
+
+
+def test_running_delivery_survives_until_cancelled(store):
+    """The task registers its destination by itself and drains what comes."""
+    writer, reader = store
+    sink = ScriptedSink()
+
+    async def run():
+        task = asyncio.create_task(Delivery(sink, reader, writer).run())
+        made = await asyncio.to_thread(fill, writer, 2)
+        for _ in range(100):
+            if sink.got == made:
+                break
+            await asyncio.sleep(0.05)
+        task.cancel()
+        return made
+
+    assert asyncio.run(run()) == sink.got

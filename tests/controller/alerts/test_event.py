@@ -1,0 +1,169 @@
+"""OCSF events: the fields of class 2006 and what Lockgate adds."""
+
+import json
+import uuid
+
+import pytest
+
+from lockgate.controller.alerts import event
+from lockgate.controller.incidents import CANARY
+from lockgate.scan.report import FindingClass
+from lockgate.wire.ids import uuid7
+from lockgate.wire.transfer import (
+    Decision,
+    Enforcement,
+    GuardChange,
+    HoldReason,
+    Receipt,
+    Verdict,
+)
+
+# Attributes that OCSF 1.4 requires of class data_security_finding and of the objects used here.
+REQUIRED = {
+    "activity_id",
+    "category_uid",
+    "class_uid",
+    "finding_info",
+    "metadata",
+    "severity_id",
+    "time",
+    "type_uid",
+}
+
+
+def decision(verdict, **changes):
+    reason = HoldReason.POLICY if verdict is Verdict.HOLD else None
+    return Decision(verdict=verdict, hold_reason=reason, rule="r", policy_digest="ee" * 32, **changes)
+
+
+def assert_well_formed(made):
+    assert made.keys() >= REQUIRED
+    assert (made["class_uid"], made["category_uid"]) == (2006, 2)
+    assert made["type_uid"] == 200600 + made["activity_id"]
+    assert {"uid", "title"} <= made["finding_info"].keys()
+    assert {"version", "product"} <= made["metadata"].keys()
+    assert uuid.UUID(made["metadata"]["uid"]).version == 7
+    assert isinstance(made["time"], int)
+    json.dumps(made)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "action", "disposition"),
+    [
+        (Verdict.ALLOW, 1, 1),
+        (Verdict.HOLD, 2, 14),
+        (Verdict.BLOCK, 2, 2),
+        (Verdict.QUARANTINE, 2, 3),
+    ],
+)
+def test_a_verdict_is_a_new_finding_with_its_control(samples, verdict, action, disposition):
+    """Action and disposition are those of the security_control profile."""
+    finding = samples.finding(protected_name="token-signing", class_=FindingClass.PROTECTED)
+    report, transfer = samples.report(finding), samples.transfer()
+    made = event.verdict_event(transfer, report, decision(verdict), 17, samples.now)
+    assert_well_formed(made)
+    assert (made["activity_id"], made["action_id"], made["disposition_id"]) == (
+        1,
+        action,
+        disposition,
+    )
+    assert made["finding_info"]["uid"] == transfer.transfer_id
+    assert made["file"]["hashes"] == [
+        {"algorithm_id": 3, "algorithm": "SHA-256", "value": report.sha256}
+    ]
+    assert (made["file"]["name"], made["device"]["hostname"]) == ("core.1", "host-1")
+    assert made["actor"]["process"]["pid"] == 77
+    ours = made["unmapped"]["lockgate"]
+    assert (ours["ledger_index"], ours["verdict"]) == (17, verdict.value)
+    assert ours["fingerprints"] == [finding.fingerprint]
+    assert ours["protected_names"] == ["token-signing"]
+    evidence = made["evidences"][0]
+    assert (evidence["uid"], evidence["name"]) == (finding.fingerprint, "token-signing")
+    assert evidence["data"]["offset"] == 10
+
+
+@pytest.mark.parametrize(
+    ("class_", "severity"),
+    [
+        (FindingClass.PROTECTED, 5),
+        (FindingClass.PRIVATE, 4),
+        (FindingClass.CREDENTIAL, 4),
+        (FindingClass.SESSION, 3),
+        (FindingClass.ENCRYPTED, 3),
+        (FindingClass.RNG, 2),
+        (FindingClass.TEST, 2),
+    ],
+)
+def test_severity_follows_the_worst_class(samples, class_, severity):
+    """The worst finding of a file decides; a milder one beside it does not."""
+    mild = samples.finding(class_=FindingClass.TEST, fingerprint="sha256:" + "00" * 32)
+    report = samples.report(mild, samples.finding(class_=class_))
+    assert event.verdict_severity(report, decision(Verdict.ALLOW)) == severity
+
+
+def test_a_held_file_without_findings_is_medium_and_a_page_is_critical(samples):
+    """A gap is not nothing, and what pages is critical."""
+    report = samples.report(gaps=(samples.gap(),))
+    assert event.verdict_severity(report, decision(Verdict.HOLD)) == 3
+    assert event.verdict_severity(report, decision(Verdict.BLOCK, page=True)) == 5
+    made = event.verdict_event(samples.transfer(), report, decision(Verdict.HOLD), 1, samples.now)
+    assert made["unmapped"]["lockgate"]["gaps"] == ["truncated"]
+    assert made["unmapped"]["lockgate"]["hold_reason"] == "policy"
+
+
+def receipt(samples, verdict, enforcement):
+    reason = HoldReason.POLICY if verdict is Verdict.HOLD else None
+    return Receipt(uuid7(), verdict, enforcement, reason, 1, samples.now, path="/zone/a")
+
+
+@pytest.mark.parametrize("enforcement", list(Enforcement))
+def test_a_receipt_updates_the_finding_of_its_transfer(samples, enforcement):
+    """Every enforcement has a disposition; the finding is that of the verdict."""
+    done = receipt(samples, Verdict.BLOCK, enforcement)
+    made = event.receipt_event(done, "host-1", 18, event.receipt_severity(done), samples.now)
+    assert_well_formed(made)
+    assert (made["activity_id"], made["finding_info"]["uid"]) == (2, done.transfer_id)
+    assert made["unmapped"]["lockgate"]["enforcement"] == enforcement.value
+
+
+def test_a_file_that_got_out_against_its_verdict_is_critical(samples):
+    """ALLOWED after BLOCK is the worst that can be told."""
+    assert event.receipt_severity(receipt(samples, Verdict.BLOCK, Enforcement.ALLOWED)) == 5
+    assert event.receipt_severity(receipt(samples, Verdict.BLOCK, Enforcement.DENIED)) == 3
+
+
+@pytest.mark.parametrize("change", list(GuardChange))
+def test_a_guard_that_sees_nothing_is_severe(samples, change):
+    """Disarmed and blind guards are high, the others informational."""
+    made = event.guard_event(change, "host-1", "signing", "by root", 3, samples.now)
+    assert_well_formed(made)
+    lost = change in {GuardChange.DISARMED, GuardChange.BLIND}
+    assert made["severity_id"] == (4 if lost else 1)
+
+
+def test_an_overdue_receipt_names_transfer_and_verdict(samples):
+    """Silence after a verdict is told with what was decided."""
+    made = event.overdue_event("t-1", "host-1", 9, Verdict.QUARANTINE, samples.now)
+    assert_well_formed(made)
+    ours = made["unmapped"]["lockgate"]
+    assert (ours["event"], ours["transfer_id"], ours["verdict"]) == (
+        "receipt-overdue",
+        "t-1",
+        "QUARANTINE",
+    )
+
+
+def test_a_hostile_number_of_findings_makes_a_bounded_event(samples):
+    """Ten thousand keys in one file do not make a ten-megabyte event."""
+    many = [samples.finding(fingerprint=f"sha256:{n:064x}") for n in range(10_000)]
+    made = event.verdict_event(
+        samples.transfer(), samples.report(*many), decision(Verdict.BLOCK), 1, samples.now
+    )
+    assert len(made["evidences"]) == 100
+    assert made["data_security"]["num_total_findings"] == 10_000
+    assert len(json.dumps(made)) < 100_000
+
+
+def test_the_canary_has_one_name():
+    """The name agents register is the one that is never paged."""
+    assert CANARY == "lockgate-canary"

@@ -1,0 +1,146 @@
+"""Group commit: durable before the answer, one unit's fault is its own, recovery after a full disk."""
+
+import sqlite3
+import threading
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.exc import OperationalError
+
+from lockgate.controller.store.database import StoreError, StoreFullError, open_reader, open_writer
+from lockgate.controller.store.schema import destinations
+from lockgate.controller.store.writer import LARGEST_BATCH, Writer
+
+
+def add(name):
+    return lambda connection: connection.execute(insert(destinations).values(name=name)).rowcount
+
+
+def names(engine):
+    with engine.connect() as connection:
+        return set(connection.execute(select(destinations.c.name)).scalars())
+
+
+@pytest.fixture
+def rollbacks():
+    return []
+
+
+@pytest.fixture
+def writer(engine, rollbacks):
+    writer = Writer(engine, lambda: rollbacks.append(1))
+    yield writer
+    writer.close()
+
+
+def test_an_answer_comes_after_the_commit(writer, tmp_path):
+    """When the future is done, another connection sees the row."""
+    writer.submit(add("a")).result(5)
+    assert names(open_reader(tmp_path / "store.db")) == {"a"}
+
+
+def test_concurrent_units_share_commits(engine, writer):
+    """Many units waiting together need far fewer transactions than units."""
+    commits = []
+    gate = threading.Event()
+    writer.submit(lambda c: gate.wait(5))
+    from sqlalchemy import event
+
+    event.listen(engine, "commit", lambda c: commits.append(1))
+    futures = [writer.submit(add(str(n))) for n in range(LARGEST_BATCH)]
+    gate.set()
+    assert all(f.result(5) == 1 for f in futures)
+    assert len(commits) <= 3
+
+
+def test_a_failing_unit_fails_alone(writer, rollbacks, tmp_path):
+    """Its neighbours in the batch are committed; what it wrote is not."""
+    gate = threading.Event()
+    writer.submit(lambda c: gate.wait(5))
+
+    def broken(connection):
+        add("broken")(connection)
+        raise KeyError("fault")
+
+    good = [writer.submit(add("a")), writer.submit(add("b"))]
+    bad = writer.submit(broken)
+    late = writer.submit(add("c"))
+    duplicate = writer.submit(add("a"))
+    gate.set()
+    assert [f.result(5) for f in (*good, late)] == [1, 1, 1]
+    with pytest.raises(KeyError):
+        bad.result(5)
+    with pytest.raises(Exception, match="UNIQUE"):
+        duplicate.result(5)
+    assert names(open_reader(tmp_path / "store.db")) == {"a", "b", "c"}
+    assert rollbacks
+
+
+def full(*_):
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    raise OperationalError("INSERT secret", {"p": "secret"}, error)
+
+
+def test_a_full_disk_fails_the_batch_and_the_next_one_works(writer, rollbacks):
+    """Everyone in the batch is told store-full; nothing of the statement is in the text."""
+    with pytest.raises(StoreFullError) as caught:
+        writer.submit(full).result(5)
+    assert "secret" not in str(caught.value)
+    assert rollbacks == [1]
+    assert writer.submit(add("a")).result(5) == 1
+
+
+def test_a_database_that_reaches_its_limit_is_full_and_recovers(engine, writer):
+    """SQLite's own SQLITE_FULL, by a page limit, becomes store-full until the limit is lifted."""
+
+    def set_limit(pages):
+        writer.submit(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count={pages}").scalar()).result(5)
+
+    set_limit(1)
+    with pytest.raises(StoreFullError):
+        for n in range(200):
+            writer.submit(add(f"{n:0>60}")).result(5)
+    set_limit(1_000_000)
+    assert writer.submit(add("after")).result(5) == 1
+
+
+def test_a_cancelled_unit_is_not_run_and_disturbs_nobody(writer, tmp_path):
+    """A caller that went away before the batch began leaves no row."""
+    gate = threading.Event()
+    writer.submit(lambda c: gate.wait(5))
+    gone, stays = writer.submit(add("gone")), writer.submit(add("stays"))
+    assert gone.cancel()
+    gate.set()
+    stays.result(5)
+    assert names(open_reader(tmp_path / "store.db")) == {"stays"}
+
+
+def test_the_store_runs_with_wal_and_synchronous_full(engine):
+    """The PRAGMAs read back are the durable ones."""
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_a_store_that_cannot_be_durable_is_refused(tmp_path, monkeypatch):
+    """If SQLite says another setting than was asked for, the store does not open."""
+    from lockgate.controller.store import database
+
+    monkeypatch.setattr(database, "_SYNCHRONOUS", {"FULL": 3})
+    with pytest.raises(StoreError, match="synchronous=2"):
+        open_writer(tmp_path / "x.db")
+
+
+def test_a_reader_cannot_write(engine, tmp_path):
+    """Read verbs have no way to change the store."""
+    reader = open_reader(tmp_path / "store.db")
+    with reader.connect() as connection, pytest.raises(OperationalError, match="readonly"):
+        connection.execute(insert(destinations).values(name="x"))
+
+
+def test_reading_where_no_store_is_makes_none(tmp_path):
+    """Asking for a store that does not exist is an error and leaves no file."""
+    with pytest.raises(StoreError, match="no store here"):
+        open_reader(tmp_path / "none.db")
+    assert not (tmp_path / "none.db").exists()
