@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import resources
+from itertools import pairwise
 
 from lockgate.scan.evidence import (
     Candidate,
@@ -23,6 +24,14 @@ from lockgate.scan.evidence import (
     Undecided,
 )
 from lockgate.scan.report import FindingClass, FindingKind, Proof
+
+#: The structure ends before any secret byte, so that nothing is given away.
+CUT_BEFORE_SECRET = Refuted("cut before the private part")
+
+#: A complete structure whose numbers have nothing to do with one another.
+DISAGREEING = Refuted("the numbers do not agree")
+
+_TAB, _DELETE = 0x09, 0x7F
 
 #: The longest key structure any prover reads, in bytes.
 REACH_AFTER = 64 << 10
@@ -127,9 +136,12 @@ def placed(judgement: Judgement, name: str, offset: int, length: int) -> Judgeme
 
 
 def looks_random(secret: bytes) -> bool:
-    """Whether bytes could be drawn at random: many values, and no text.
+    """Whether bytes could be drawn at random: many values, no text, no counting sequence.
 
-    32 random bytes hold 30 distinct values on average; fewer than 20 happen once in 10^12.
+    n random bytes hold ``256 * (1 - (255/256)**n)`` distinct values on average; less than
+    two thirds of that happens about once in 10^12 for 32 bytes.
     """
-    enough = min(20, max(1, len(secret) * 5 // 8))
-    return len(set(secret)) >= enough and not all(0x09 <= b < 0x7F for b in secret)
+    expected = 256 * (1 - (255 / 256) ** len(secret))
+    steps = {(b - a) % 256 for a, b in pairwise(secret)}
+    is_text = all(_TAB <= byte < _DELETE for byte in secret)
+    return len(set(secret)) >= expected * 0.65 and len(steps) > 1 and not is_text

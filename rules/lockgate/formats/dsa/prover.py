@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.formats.rule_format import moved, private_key
+from lockgate.formats.rule_format import CUT_BEFORE_SECRET, DISAGREEING, moved, private_key
 from lockgate.scan.evidence import Candidate, Judgement, Proven, Refuted, Undecided
 from lockgate.scan.prove import der, dsa
 
@@ -39,11 +39,11 @@ def judge(data: bytes) -> Judgement:
         return Proven((private_key(NAME, "DSA", p.bit_length(), public, fields[-1].end, proof),))
     if p > 1 and q > 1 and (p - 1) % q == 0 and 0 < x < q:
         return Undecided("a damaged DSA private key", 0, fields[-1].end)
-    return Refuted("the numbers do not agree")
+    return DISAGREEING
 
 
 def _judge_cut(data: bytes, fields: list[der.Element]) -> Judgement:
     last = fields[-1]
     if len(fields) == _FIELDS and len(data) - last.body >= _TELLING:
         return Undecided("a DSA private key cut in its private part", 0, len(data))
-    return Refuted("cut before the private part")
+    return CUT_BEFORE_SECRET if last.cut else Refuted("not the six numbers of a DSA key")

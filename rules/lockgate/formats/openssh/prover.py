@@ -124,8 +124,9 @@ def _unproven(container: _Container, *, agree: bool) -> Judgement:
     key_type = Fields(section, 8).string()
     if key_type.startswith(_SECURITY_KEY) and not container.cut:
         return Refuted("the private half is in a security key")
-    public_size = len(container.publics[0])
-    telling = len(section) > _SMALLEST_SECTION + public_size and looks_random(section)
-    if telling and (agree or key_type in PRIVATE or read_public(container.publics[0])):
+    private_part = section[_SMALLEST_SECTION + len(container.publics[0]) :]
+    if private_part.strip(b"\0") and (
+        agree or key_type in PRIVATE or read_public(container.publics[0])
+    ):
         return Undecided("a cut or damaged openssh key", 0, container.length)
     return Refuted("no private key in the section")

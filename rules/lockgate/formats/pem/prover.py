@@ -16,7 +16,7 @@ from lockgate.formats.pem import other_labels
 from lockgate.formats.pem.armour import Armour, Decoded, open_armour, readings
 from lockgate.formats.pkcs1 import prover as pkcs1
 from lockgate.formats.pkcs8 import prover as pkcs8
-from lockgate.formats.rule_format import looks_random, placed
+from lockgate.formats.rule_format import CUT_BEFORE_SECRET, DISAGREEING, looks_random, placed
 from lockgate.formats.sec1 import prover as sec1
 from lockgate.scan.evidence import (
     Candidate,
@@ -30,7 +30,7 @@ from lockgate.scan.evidence import (
 NAME = "pem"
 
 #: Decoded bytes that are no known structure, but too many and too random for a placeholder.
-_SUSPICIOUS = 96
+_SUSPICIOUS = 44
 _HEADLESS_RSA = b"\x02\x01\x00\x02\x82"
 
 
@@ -40,7 +40,7 @@ def settle(candidate: Candidate) -> Judgement:
     if armour is None:
         return Refuted("no BEGIN line")
     offset = candidate.window_offset + candidate.match
-    if armour.width > 1 and _is_big_endian(candidate.window, candidate.match):
+    if armour.width > 1 and _is_big_endian(candidate.window, candidate.match, offset):
         offset -= 1
     special = other_labels.judge(armour)
     if special is not None:
@@ -60,9 +60,24 @@ def judge_body(data: bytes) -> Judgement:
         pkcs1.judge(data, anchored=True),
     )
     best = min(judgements, key=_rank)
-    if isinstance(best, Refuted) and (at := data.find(_HEADLESS_RSA)) >= 0:
-        return pkcs1.settle(Candidate("", data, 0, at, starts_member=True, ends_member=True))
-    return best
+    if not isinstance(best, Refuted):
+        return best
+    if CUT_BEFORE_SECRET in judgements or DISAGREEING in judgements:
+        return best
+    return _judge_remains(data)
+
+
+def _judge_remains(data: bytes) -> Judgement:
+    """Bytes of no known structure: a key without its head, a shifted text, a placeholder."""
+    at = data.find(_HEADLESS_RSA)
+    if at >= 0:
+        whole = Candidate("", data, 0, at, starts_member=True, ends_member=True)
+        judgement = pkcs1.settle(whole)
+        if not isinstance(judgement, Refuted):
+            return judgement
+    if len(data) >= _SUSPICIOUS and looks_random(data):
+        return Undecided("random bytes where a private key was announced", 0, 0)
+    return Refuted("no private key in the body")
 
 
 def _settle_body(armour: Armour) -> tuple[Judgement, int]:
@@ -75,18 +90,11 @@ def _settle_body(armour: Armour) -> tuple[Judgement, int]:
             best, best_length = judgement, _covered(armour, decoded, judgement)
         if isinstance(best, Proven):
             break
-        if isinstance(best, Refuted) and _is_suspicious(decoded.data):
-            best = Undecided("random bytes where a private key was announced", 0, 0)
     return best, best_length
 
 
 def _rank(judgement: Judgement) -> int:
     return (Proven, NeedsPublic, Undecided, Refuted).index(type(judgement))
-
-
-def _is_suspicious(data: bytes) -> bool:
-    """Not the beginning of a structure that was settled already, and random."""
-    return len(data) >= _SUSPICIOUS and data[0] != 0x30 and looks_random(data)
 
 
 def _covered(armour: Armour, decoded: Decoded, judgement: Judgement) -> int:
@@ -96,5 +104,6 @@ def _covered(armour: Armour, decoded: Decoded, judgement: Judgement) -> int:
     return armour.body_start + decoded.text_end(judgement.evidence[0].length)
 
 
-def _is_big_endian(window: bytes, match: int) -> bool:
-    return match > 0 and window[match - 1] == 0
+def _is_big_endian(window: bytes, match: int, offset: int) -> bool:
+    """UTF-16 text stands at even offsets: a dash at an odd one is the second half."""
+    return offset % 2 == 1 and match > 0 and window[match - 1] == 0

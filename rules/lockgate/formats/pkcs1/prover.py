@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lockgate.formats.rule_format import moved, private_key
+from lockgate.formats.rule_format import CUT_BEFORE_SECRET, DISAGREEING, moved, private_key
 from lockgate.scan.evidence import Candidate, Judgement, Proven, Refuted, Undecided
 from lockgate.scan.prove import der, rsa
 
@@ -51,8 +51,10 @@ def judge(data: bytes, *, anchored: bool = False) -> Judgement:
 
 def _judge(data: bytes, outer: der.Element, *, anchored: bool = False) -> Judgement:
     fields = _integers(data, outer.body)
-    if len(fields) < 2 or fields[1].cut:
-        return Refuted("cut before the private part")
+    if len(fields) < 2:
+        return Refuted("no version and modulus")
+    if fields[1].cut:
+        return CUT_BEFORE_SECRET
     values = [der.unsigned(data, f) for f in fields if not f.cut]
     last = fields[-1].end
     length = outer.end if last <= outer.end <= len(data) else min(last, len(data))
@@ -65,7 +67,7 @@ def _judge(data: bytes, outer: der.Element, *, anchored: bool = False) -> Judgem
     complete = len(fields) == _FIELDS and last == outer.end and not outer.cut
     if _is_open(data, outer, fields, values, complete=complete, anchored=anchored):
         return Undecided("a damaged or cut RSA private key", 0, length)
-    return Refuted("the numbers do not agree")
+    return DISAGREEING
 
 
 def _integers(data: bytes, at: int) -> list[der.Element]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from lockgate.formats.pkcs1 import prover as pkcs1
 from lockgate.formats.pkcs8 import sealed
 from lockgate.formats.rule_format import (
+    CUT_BEFORE_SECRET,
+    DISAGREEING,
     is_whole_member,
     looks_random,
     moved,
@@ -124,7 +126,7 @@ def _seed(
         return Refuted("the seed has the wrong length")
     if len(seed) < algorithm.size:
         telling = len(seed) >= _TELLING and looks_random(seed)
-        return _cut(info) if telling else Refuted("cut before the private part")
+        return _cut(info) if telling else CUT_BEFORE_SECRET
     return _derived(info, algorithm, seed, anchored=anchored)
 
 
@@ -166,6 +168,6 @@ def _dsa(info: _Info, inner: bytes) -> Judgement:
     numbers = dsa.DsaNumbers(p, q, g, der.unsigned(inner, secret))
     proof = dsa.prove(numbers)
     if not proof:
-        return Refuted("the numbers do not agree")
+        return DISAGREEING
     public = dsa.fingerprint(p, q, g, dsa.public_value(numbers))
     return Proven((private_key(NAME, "DSA", p.bit_length(), public, info.length, proof),))

@@ -11,7 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lockgate.formats.rule_format import is_whole_member, looks_random, moved, private_key
+from lockgate.formats.rule_format import (
+    CUT_BEFORE_SECRET,
+    is_whole_member,
+    looks_random,
+    moved,
+    private_key,
+)
 from lockgate.scan.evidence import (
     Candidate,
     Evidence,
@@ -69,7 +75,7 @@ def judge(data: bytes, *, anchored: bool, curve: ec.Curve | None = None) -> Judg
     if parts[1].cut:
         if len(scalar) >= _TELLING and looks_random(scalar):
             return Undecided("an EC private key cut in its private part", 0, len(data))
-        return Refuted("cut before the private part")
+        return CUT_BEFORE_SECRET
     return _settle_structure(_structure(data, outer, parts, scalar, curve), anchored=anchored)
 
 
