@@ -1,0 +1,5 @@
+"""The ledger: an append-only Merkle tree of everything the controller decided and was told."""
+
+from lockgate.controller.ledger.ledger import Ledger, publish
+
+__all__ = ["Ledger", "publish"]
