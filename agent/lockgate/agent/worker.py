@@ -103,10 +103,9 @@ def main() -> int:
 def _standard_scanner(arguments: argparse.Namespace) -> Scanner:
     from lockgate.formats.scanner import standard_scanner
     from lockgate.scan.limits import Profile
+    from lockgate.scan.registry import Registry
 
-    return standard_scanner(
-        registry=tuple(arguments.registry), profile=Profile(arguments.profile)
-    )
+    return standard_scanner(Registry.load(arguments.registry), profile=Profile(arguments.profile))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,124 @@
+"""Deciding on this host, without a controller.
+
+Rules enforced here:
+
+1. A decision is in the journal, durably, before the guard hears of it; where it cannot be
+   written, the file is held.
+2. A policy that fails is a HOLD, never an exception and never an ALLOW.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lockgate.agent.journal import Journal, decision_line, guard_line, receipt_line
+from lockgate.agent.mailbox import Mailbox
+from lockgate.scan.report import Report
+from lockgate.wire.transfer import (
+    Decision,
+    GuardChange,
+    HoldReason,
+    Receipt,
+    Transfer,
+    Verdict,
+    Zone,
+    hold,
+)
+
+#: What a policy says of a report and a transfer at a time; pure.
+Rule = Callable[[Report, Transfer, datetime], Decision]
+
+_MOST_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    job: int
+    transfer: Transfer
+    report: Report
+
+
+class LocalDecider:
+    """Implements :class:`lockgate.agent.ports.Decider` with a policy and a journal."""
+
+    def __init__(self, rule: Rule, journal: Journal) -> None:
+        self._rule = rule
+        self._journal = journal
+        self._decisions: Mailbox[tuple[int, Decision]] = Mailbox()
+        self._waiting: queue.SimpleQueue[_Question | dict[str, Any] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="decider", daemon=True)
+        self._thread.start()
+
+    def fileno(self) -> int:
+        """See :class:`lockgate.agent.ports.Decider`."""
+        return self._decisions.fileno()
+
+    def request(self, job: int, transfer: Transfer, report: Report) -> None:
+        """Decide in the background."""
+        self._waiting.put(_Question(job, transfer, report))
+
+    def collect(self) -> list[tuple[int, Decision]]:
+        """Decisions that came since the last call."""
+        return self._decisions.collect()
+
+    def record(self, receipt: Receipt) -> None:
+        """Write a receipt into the journal in the background."""
+        self._waiting.put(receipt_line(receipt))
+
+    def guard_changed(self, zone: Zone, change: GuardChange, detail: str) -> None:
+        """Write into the journal that a guard was put on or taken off."""
+        self._waiting.put(guard_line(zone, change, detail))
+
+    def close(self) -> None:
+        """Write what waits, then stop."""
+        self._waiting.put(None)
+        self._thread.join(timeout=10)
+        self._decisions.close()
+
+    def _run(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch = [first]
+            ended = False
+            while len(batch) < _MOST_AT_ONCE and not self._waiting.empty():
+                item = self._waiting.get()
+                if item is None:
+                    ended = True
+                    break
+                batch.append(item)
+            self._settle(batch)
+            if ended:
+                break
+        self._journal.close()
+
+    def _settle(self, batch: list[_Question | dict[str, Any]]) -> None:
+        lines: list[dict[str, Any]] = []
+        decided: list[tuple[int, Decision]] = []
+        for item in batch:
+            if isinstance(item, dict):
+                lines.append(item)
+                continue
+            decision = self._decide(item)
+            decided.append((item.job, decision))
+            lines.append(decision_line(item.transfer, item.report, decision))
+        try:
+            self._journal.append(lines, durable=True)
+        except OSError:
+            decided = [(job, _unrecorded(decision)) for job, decision in decided]
+        for answer in decided:
+            self._decisions.put(answer)
+
+    def _decide(self, question: _Question) -> Decision:
+        try:
+            return self._rule(question.report, question.transfer, datetime.now(UTC))
+        except Exception:  # noqa: BLE001 - rule 2: whatever a policy does wrong is a HOLD
+            return hold(HoldReason.POLICY_ERROR)
+
+
+def _unrecorded(decision: Decision) -> Decision:
+    """What may be done although it could not be written down: everything but letting go."""
+    return hold(HoldReason.SPOOL_FULL) if decision.verdict is Verdict.ALLOW else decision
