@@ -1,0 +1,33 @@
+"""The smallest permission listener there can be: every open of a filesystem is allowed.
+
+Usage: ``allow_all.py DIRECTORY [CPU]``; prints READY. It is what a guard's price is compared
+with: the kernel's part and two context switches.
+"""
+
+import os
+import select
+import sys
+
+from lockgate.agent import fanotify
+
+
+def main() -> None:
+    """Allow until killed."""
+    if len(sys.argv) > 2:
+        os.sched_setaffinity(0, {int(sys.argv[2])})
+    group = fanotify.create()
+    fanotify.mark(group, os.open(sys.argv[1], os.O_PATH))
+    answers = fanotify.Answers(group)
+    print("READY", flush=True)
+    poll = select.poll()
+    poll.register(group, select.POLLIN)
+    while True:
+        poll.poll()
+        for event in fanotify.events(answers.read()):
+            if event.mask & fanotify.OPEN_PERM:
+                answers.allow(event.fd)
+            os.close(event.fd)
+
+
+if __name__ == "__main__":
+    main()

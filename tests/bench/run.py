@@ -1,0 +1,123 @@
+"""``make bench``: measure everything, print a table, and write it into the README.
+
+Usage: ``run.py [--write README.md] [--only scan|opens|verdicts|memory]...``
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import memory
+import opens
+import verdicts
+
+import scan
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return [*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows), ""]
+
+
+def machine() -> str:
+    """The machine in one line."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory_kb = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
+    name = model[1] if model else platform.processor()
+    size = int(memory_kb[1]) >> 20 if memory_kb else 0
+    return (
+        f"{os.cpu_count()} cores of {name}, {size} GiB, Linux {platform.release()}, "
+        f"Python {platform.python_version()}"
+    )
+
+
+def _scan(folder: Path) -> list[str]:
+    rows = [
+        (s.corpus, s.program, f"{s.megabytes:,.0f}", f"{s.rate:,.0f}", s.result)
+        for s in scan.run(folder)
+    ]
+    return [
+        "MB/s per core = bytes ÷ CPU seconds (user and system) of the process tree:",
+        "",
+        *_table(("corpus", "program", "MB", "MB/s per core", "concluded"), rows),
+    ]
+
+
+def _opens(folder: Path) -> list[str]:
+    if os.geteuid():
+        return ["Opens under the guard were not measured: they need root.", ""]
+    costs = opens.run(folder)
+    base = {c.pinned: c.p50 for c in costs if c.listener == "allow-all"}
+    rows = [
+        (
+            c.listener,
+            "one core" if c.pinned else "unpinned",
+            f"{c.p50:.1f}",
+            f"{c.p99:.1f}",
+            f"{c.p50 / base[c.pinned]:.2f}",
+        )
+        for c in costs
+    ]
+    head = ("listener", "pinned", "p50 µs", "p99 µs", "p50 ÷ allow-all")
+    return ["Open and close of a judged, clean file:", "", *_table(head, rows)]
+
+
+def _verdicts(folder: Path) -> list[str]:
+    rows = [
+        (v.load, f"{v.per_second:,.0f}", f"{v.p50:.1f}", f"{v.p99:.1f}")
+        for v in verdicts.run(folder)
+    ]
+    head = ("load", "verdicts a second", "p50 ms", "p99 ms")
+    return [
+        "Verdicts over mutual TLS, each durable in the ledger before the answer:",
+        "",
+        *_table(head, rows),
+    ]
+
+
+def _memory(folder: Path) -> list[str]:
+    if os.geteuid():
+        return ["Memory of the guard was not measured: it needs root.", ""]
+    rows = [(m.process, f"{m.resident_mb:.0f}", f"{m.peak_mb:.0f}") for m in memory.run(folder)]
+    head = ("process", "resident MB", "peak MB")
+    return [f"Memory after scanning {memory.FILES}:", "", *_table(head, rows)]
+
+
+SECTIONS: dict[str, Callable[[Path], list[str]]] = {
+    "scan": _scan,
+    "opens": _opens,
+    "verdicts": _verdicts,
+    "memory": _memory,
+}
+
+
+def main() -> None:
+    """Measure and print; with ``--write`` also replace the table in that file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", type=Path, help="replace the table in this file")
+    parser.add_argument("--only", action="append", choices=SECTIONS, help="only this section")
+    arguments = parser.parse_args()
+    lines = [f"{machine()}; {datetime.now(UTC):%Y-%m-%d}; `make bench`.", ""]
+    for name in arguments.only or SECTIONS:
+        print(f"measuring {name} ...", flush=True)
+        with tempfile.TemporaryDirectory(prefix="lockgate-bench-") as folder:
+            lines += SECTIONS[name](Path(folder))
+    text = "\n".join(lines)
+    print(text)
+    if arguments.write and not arguments.only:
+        page = arguments.write.read_text()
+        start, end = page.index(BEGIN) + len(BEGIN), page.index(END)
+        arguments.write.write_text(f"{page[:start]}\n{text}{page[end:]}")
+
+
+if __name__ == "__main__":
+    main()
