@@ -37,11 +37,15 @@ def _check(value: object) -> None:
             return
         case Mapping():
             for key, inner in value.items():
-                if not isinstance(key, str):
-                    raise ValueError("a ledger entry has only text as keys")
+                _check_key(key)
                 _check(inner)
         case list() | tuple():
             for inner in value:
                 _check(inner)
         case _:
             raise ValueError(f"a ledger entry cannot hold {type(value).__name__}")
+
+
+def _check_key(key: object) -> None:
+    if type(key) is not str:
+        raise ValueError(f"a ledger entry cannot have a key of {type(key).__name__}")

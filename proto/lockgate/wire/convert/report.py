@@ -38,7 +38,7 @@ MOST_OCCURRENCES = 64
 MOST_SEARCHES = 64
 
 #: Places listed in one report, beyond the first of each finding.
-_OCCURRENCE_BUDGET = 4096
+_OCCURRENCE_BUDGET = 2048
 
 OUTCOMES = EnumMap(Outcome, pb.Outcome.DESCRIPTOR)
 KINDS = EnumMap(FindingKind, pb.FindingKind.DESCRIPTOR)

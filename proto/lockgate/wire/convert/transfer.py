@@ -165,7 +165,7 @@ def decision_to_wire(decision: Decision) -> pb.Decision:
     reason = decision.hold_reason
     return pb.Decision(
         verdict=VERDICTS.number(decision.verdict),
-        hold_reason=0 if reason is None else HOLD_REASONS.number(reason),
+        hold_reason=None if reason is None else HOLD_REASONS.number(reason),
         rule=cut(decision.rule, SHORT_TEXT),
         message=cut(decision.message, SENTENCE_TEXT),
         warnings=[cut(text, SENTENCE_TEXT) for text in decision.warnings[:MOST_WARNINGS]],
@@ -223,7 +223,7 @@ def receipt_to_wire(receipt: Receipt) -> pb.Receipt:
         transfer_id=receipt.transfer_id,
         verdict=VERDICTS.number(receipt.verdict),
         enforcement=ENFORCEMENTS.number(receipt.enforcement),
-        hold_reason=0 if reason is None else HOLD_REASONS.number(reason),
+        hold_reason=None if reason is None else HOLD_REASONS.number(reason),
         errno_value=min(max(receipt.errno_value, 0), _LARGEST_INT32),
         quarantine_id=cut(receipt.quarantine_id, SHORT_TEXT),
         quarantine_path=cut(receipt.quarantine_path, PATH_TEXT),

@@ -25,7 +25,7 @@ W = TypeVar("W", bound=Word)
 #: Bounds of text in UTF-8 bytes; the .proto files state the same numbers.
 SHORT_TEXT = 128
 NAME_TEXT = 253
-MEMBER_TEXT = 1024
+MEMBER_TEXT = 512
 SENTENCE_TEXT = 1024
 PATH_TEXT = 4096
 
