@@ -76,7 +76,8 @@ def _finding(
     elif published:
         class_ = FindingClass.TEST
     places = {s.occurrence for s in seen}
-    places -= {o for place in places for o in _in_containers(place, members)}
+    told = {copy for place in places for copy in _in_containers(place, members)}
+    places = {p for p in places if (p.member, p.offset, p.length) not in told}
     return Finding(
         kind=evidence.kind,
         class_=class_,
@@ -93,12 +94,14 @@ def _gravity(evidence: Evidence) -> tuple[int, int]:
     return _CLASSES.index(evidence.class_), _KINDS.index(evidence.kind)
 
 
-def _in_containers(place: Occurrence, members: Mapping[str, Stored]) -> Iterable[Occurrence]:
-    """The same bytes as places of the containers in which the member is stored."""
+def _in_containers(
+    place: Occurrence, members: Mapping[str, Stored]
+) -> Iterable[tuple[str | None, int, int]]:
+    """Where the same bytes stand in the containers that store the member."""
     member, offset = place.member, place.offset
     while member is not None and (stored := members.get(member)) is not None:
         member, offset = stored.container, offset + stored.offset
-        yield Occurrence(place.format, offset, place.length, member, None)
+        yield member, offset, place.length
 
 
 def _order(place: Occurrence) -> tuple[str, int, int, str]:

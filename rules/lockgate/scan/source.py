@@ -135,6 +135,8 @@ def file_chunks(fd: int, size: int) -> Iterator[bytes]:
                 raise EOFError
             yield chunk
             position += len(chunk)
+    if os.fstat(fd).st_size < size:
+        raise EOFError
     yield from _zeros(size - position)
 
 

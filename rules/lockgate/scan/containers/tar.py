@@ -60,8 +60,10 @@ class Tar:
         while True:
             start = stream.position
             block = stream.read(_BLOCK)
+            if len(block) < _BLOCK:
+                yield Problem(GapReason.TRUNCATED, "tar without its end blocks", None, start)
+                return
             if not block.strip(b"\0"):
-                yield from _end(block, start)
                 return
             header = _parse(block)
             if header is None:
@@ -76,11 +78,6 @@ class Tar:
                 continue
             yield from _content(stream, header, extensions)
             extensions = _Extensions()
-
-
-def _end(block: bytes, start: int) -> Iterator[Problem]:
-    if len(block) < _BLOCK:
-        yield Problem(GapReason.TRUNCATED, "tar without its end blocks", None, start)
 
 
 def _content(

@@ -1,0 +1,334 @@
+"""Archives and compressed files: what is read, what is a gap, and that nothing crashes."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import random
+import struct
+import tarfile
+import zipfile
+import zlib
+
+import pytest
+import zstandard
+from cryptography.hazmat.primitives import serialization as ser
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lockgate.formats.scanner import standard_scanner
+from lockgate.scan.limits import Limits
+from lockgate.scan.report import GapReason, Outcome
+
+PACKERS = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstandard.compress,
+}
+
+
+@pytest.fixture(scope="module")
+def pem() -> bytes:
+    """A fresh key as text."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(ser.Encoding.PEM, ser.PrivateFormat.PKCS8, ser.NoEncryption())
+
+
+def tar_of(members: dict[str, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
+    """A tar archive."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+def zip_of(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip archive."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def streamed_zip_of(members: dict[str, bytes]) -> bytes:
+    """A zip archive written to a pipe: sizes follow the content."""
+
+    class Pipe(io.RawIOBase):
+        """A sink that cannot seek."""
+
+        def __init__(self) -> None:
+            self.written = b""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, piece: bytes) -> int:
+            self.written += bytes(piece)
+            return len(piece)
+
+    sink = Pipe()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return sink.written
+
+
+def reasons(report) -> set[GapReason]:
+    """The reasons of all gaps."""
+    return {gap.reason for gap in report.gaps}
+
+
+def members_of(report) -> set[str | None]:
+    """The members in which keys were found."""
+    return {place.member for f in report.findings for place in f.occurrences}
+
+
+@pytest.mark.parametrize("name", PACKERS)
+def test_packed_key_is_found(name, pem, scan):
+    """A key in a compressed file is found, in the member that the format names."""
+    report = scan(PACKERS[name](b"config\n" + pem))
+
+    assert members_of(report) == {name}
+    assert report.gaps == ()
+
+
+@pytest.mark.parametrize("name", PACKERS)
+def test_packed_streams_in_a_row_are_one(name, pem, scan):
+    """A key cut by the border of two packed streams is found."""
+    cut = len(pem) // 2
+    packed = PACKERS[name](pem[:cut]) + PACKERS[name](pem[cut:])
+
+    assert members_of(scan(packed)) == {name}
+
+
+@pytest.mark.parametrize("name", PACKERS)
+def test_truncated_packed_file_is_a_gap(name, scan):
+    """A compressed file that ends early is never clean."""
+    packed = PACKERS[name](random.Random(1).randbytes(50_000))
+
+    assert reasons(scan(packed[:-100])) == {GapReason.TRUNCATED}
+
+
+@pytest.mark.parametrize("name", PACKERS)
+def test_key_behind_packed_data_is_found(name, pem, scan):
+    """Bytes behind the compressed data are scanned as they are."""
+    report = scan(PACKERS[name](b"harmless") + pem)
+
+    assert None in members_of(report)
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_tar_member_is_named_in_full(form, pem, scan):
+    """Long names come from the prefix, the GNU record or the pax record."""
+    name = "d" * 90 + "/" + "e" * 80
+
+    assert members_of(scan(tar_of({name: b"x" + pem}, form))) == {name}
+
+
+def test_tar_name_that_climbs_out_is_only_a_name(pem, scan):
+    """A path that leaves the folder is reported as it stands."""
+    assert members_of(scan(tar_of({"../../etc/key": pem}))) == {"../../etc/key"}
+
+
+def test_hostile_member_name_is_escaped(pem, scan):
+    """Control characters and bytes that are not UTF-8 never reach a report raw."""
+    archive = tar_of({"XXXX": pem}).replace(b"XXXX\0", b"\x1b\xff\nX\0")
+    fixed = bytearray(archive)
+    fixed[148:156] = b" " * 8
+    fixed[148:156] = b"%06o\0 " % sum(fixed[:512])
+
+    assert members_of(scan(bytes(fixed))) == {"\\x1b\\xff\\x0aX"}
+
+
+def test_sparse_tar_member_is_scanned_and_a_gap(pem, scan):
+    """A GNU sparse member is scanned as it is stored, and said to be unsupported."""
+    header = bytearray(tar_of({"sparse": pem}, tarfile.GNU_FORMAT))
+    header[156:157] = b"S"
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header[:512])
+
+    report = scan(bytes(header))
+
+    assert members_of(report) == {"sparse"}
+    assert reasons(report) == {GapReason.UNSUPPORTED}
+
+
+@pytest.mark.parametrize("cut", [700, 1600, 2100])
+def test_truncated_tar_is_a_gap(cut, scan):
+    """A tar that ends in a member, or before its end blocks, is never clean."""
+    archive = tar_of({"a": b"a" * 1000, "b": b"b" * 10}, tarfile.USTAR_FORMAT)
+
+    assert reasons(scan(archive[:cut])) == {GapReason.TRUNCATED}
+
+
+def test_broken_tar_header_is_a_gap(scan):
+    """A second header with a wrong checksum ends the listing with a gap."""
+    archive = bytearray(tar_of({"a": b"a" * 10, "b": b"b" * 10}, tarfile.USTAR_FORMAT))
+    archive[1024] ^= 1
+
+    assert reasons(scan(bytes(archive))) == {GapReason.DAMAGED}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_zip_member_is_found(method, pem, scan):
+    """Stored and deflated members are read; a stored key is told once."""
+    report = scan(zip_of({"a.txt": b"x", "etc/key.pem": pem}, method))
+
+    assert members_of(report) == {"etc/key.pem"}
+    assert report.gaps == ()
+
+
+def test_streamed_zip_member_is_found(pem, scan):
+    """A zip whose sizes follow the content is read to its end."""
+    report = scan(streamed_zip_of({"a": b"first", "key": pem, "c": b"last"}))
+
+    assert members_of(report) == {"key"}
+    assert report.gaps == ()
+
+
+def test_zip64_sizes_are_used(pem, scan):
+    """Sizes in the ZIP64 extra field take the place of the 32-bit ones."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive, archive.open("k", "w", force_zip64=True) as member:
+        member.write(pem)
+
+    report = scan(out.getvalue())
+
+    assert members_of(report) == {"k"}
+    assert report.gaps == ()
+
+
+def test_encrypted_zip_member_is_a_gap(scan):
+    """The encryption flag makes a gap of reason encrypted."""
+    archive = bytearray(zip_of({"a": b"content"}))
+    archive[6] |= 1
+
+    assert GapReason.ENCRYPTED in reasons(scan(bytes(archive)))
+
+
+def test_unknown_zip_method_is_a_gap(scan):
+    """A compression method without a reader is never passed over."""
+    archive = bytearray(zip_of({"a": b"content" * 100}))
+    struct.pack_into("<H", archive, 8, 95)
+
+    assert reasons(scan(bytes(archive))) == {GapReason.UNSUPPORTED}
+
+
+def test_zip_directory_naming_unread_member_is_a_gap(scan):
+    """A central directory that points where no local header was read is a gap."""
+    archive = bytearray(zip_of({"a": b"content"}))
+    entry = archive.index(b"PK\x01\x02")
+    struct.pack_into("<I", archive, entry + 42, 7)
+
+    assert reasons(scan(bytes(archive))) == {GapReason.DAMAGED}
+
+
+def test_key_hidden_between_zip_members_is_found(pem, scan):
+    """Bytes of an archive that belong to no member are scanned raw."""
+    archive = zip_of({"a": b"content"})
+    place = archive.index(b"PK\x01\x02")
+
+    report = scan(archive[:place] + pem + archive[place:])
+
+    assert members_of(report) == {None}
+
+
+def test_nesting_to_the_limit_is_read_and_beyond_is_a_gap(pem, scan):
+    """Eight containers are opened; the ninth is a gap."""
+    inner = pem
+    for _ in range(8):
+        inner = gzip.compress(inner)
+    assert scan(inner).outcome is Outcome.FOUND
+
+    report = scan(gzip.compress(inner))
+
+    assert (report.outcome, reasons(report)) == (Outcome.INCOMPLETE, {GapReason.DEPTH_LIMIT})
+
+
+def test_bomb_ends_at_the_limit(scan):
+    """Unpacking stops at the limit, with a gap and without memory."""
+    limits = Limits(unpacked_bytes=8 << 20)
+    bomb = gzip.compress(bytes(32 << 20))
+
+    report = scan(bomb, standard_scanner(limits=limits))
+
+    assert reasons(report) == {GapReason.SIZE_LIMIT}
+    assert report.bytes_scanned < 10 << 20
+
+
+def test_ratio_bomb_ends_at_the_ratio(scan):
+    """A zstd frame that unpacks a thousandfold beyond the free bytes is a gap."""
+    limits = Limits(ratio=100, ratio_free_bytes=1 << 20)
+
+    report = scan(zstandard.compress(bytes(64 << 20)), standard_scanner(limits=limits))
+
+    assert reasons(report) == {GapReason.SIZE_LIMIT}
+
+
+def test_too_many_members_are_a_gap(scan):
+    """Members beyond the limit are not passed over in silence."""
+    archive = tar_of({f"m{i}": b"x" for i in range(10)})
+
+    report = scan(archive, standard_scanner(limits=Limits(members=5)))
+
+    assert reasons(report) == {GapReason.MEMBER_LIMIT}
+
+
+@pytest.mark.parametrize("magic", [b"7z\xbc\xaf\x27\x1c", b"MDMP\x93\xa7", b"JAVA PROFILE 1.0.2\0"])
+def test_format_without_a_reader_is_a_gap_and_scanned_raw(magic, pem, scan):
+    """A recognised format that cannot be read is scanned raw and never clean."""
+    assert reasons(scan(magic + bytes(100))) == {GapReason.UNSUPPORTED}
+    assert scan(magic + bytes(100) + pem).outcome is Outcome.FOUND
+
+
+def _samples() -> dict[str, bytes]:
+    content = random.Random(2).randbytes(3000) + b"text " * 200
+    samples = {name: pack(content) for name, pack in PACKERS.items()}
+    samples["tar"] = tar_of({"one": content, "two" * 60: b"2"})
+    samples["zip"] = zip_of({"one": content, "two": b"2"})
+    samples["streamed zip"] = streamed_zip_of({"one": content, "two": b"2"})
+    samples["raw deflate in zip"] = zip_of({"z": zlib.compress(content)}, zipfile.ZIP_STORED)
+    return samples
+
+
+SAMPLES = _samples()
+QUICK = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@QUICK
+@given(name=st.sampled_from(sorted(SAMPLES)), data=st.data())
+def test_no_truncation_crashes_or_is_clean(name, data, scan):
+    """Every proper prefix of a container that still shows its magic ends with a gap."""
+    whole = SAMPLES[name]
+    cut = data.draw(st.integers(512, len(whole) - 1))
+    if name == "tar" and not whole[cut:].strip(b"\0") and cut % 512 == 0:
+        cut -= 1100  # behind the end blocks there is only padding
+
+    report = scan(whole[:cut])
+
+    assert report.sha256 is not None
+    assert report.gaps or not whole[cut:].strip(b"\0")
+
+
+@QUICK
+@given(
+    name=st.sampled_from(sorted(SAMPLES)),
+    flips=st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 255)), min_size=1, max_size=8),
+)
+def test_no_damage_crashes(name, flips, scan):
+    """Flipped bytes give a report, whatever they break."""
+    damaged = bytearray(SAMPLES[name])
+    for place, mask in flips:
+        damaged[place % len(damaged)] ^= mask
+
+    assert scan(bytes(damaged)).sha256 is not None
