@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,8 +65,17 @@ def dump_process(kind: str, folder: Path) -> tuple[bytes, bytes]:
     """The core of a process that held a key of ``kind``, and its public key as DER."""
     public = folder / "public.der"
     process = subprocess.run(
-        ["sh", "-c", 'ulimit -c unlimited; exec "$@"', "sh", sys.executable, "-c", HOLDER]
-        + [kind, str(public)],
+        [
+            "sh",
+            "-c",
+            'ulimit -c unlimited; exec "$@"',
+            "sh",
+            sys.executable,
+            "-c",
+            HOLDER,
+            kind,
+            str(public),
+        ],
         cwd=folder,
         check=False,
     )
@@ -79,7 +88,7 @@ def dump_process(kind: str, folder: Path) -> tuple[bytes, bytes]:
 @pytest.fixture(scope="session")
 def dumped(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[str], tuple[bytes, bytes]]]:
+) -> Callable[[str], tuple[bytes, bytes]]:
     """``dumped(kind)``: core and public key of a process, made once for each kind."""
     if not Path("/proc/sys/kernel/core_pattern").read_text().strip().startswith("core"):
         pytest.skip("core_pattern does not name a file in the working directory")
@@ -92,4 +101,4 @@ def dumped(
             shutil.rmtree(folder)
         return made[kind]
 
-    yield dump
+    return dump
