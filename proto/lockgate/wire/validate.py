@@ -143,7 +143,7 @@ def _walk(message: Message, above: str) -> Iterator[str]:
         yield from _field(message, descriptor, above)
 
 
-def _field(message: Message, field: FieldDescriptor, above: str) -> Iterator[str]:
+def _field(message: Message, field: Any, above: str) -> Iterator[str]:
     if field.has_presence and not message.HasField(field.name):
         return
     value = getattr(message, field.name)
@@ -159,7 +159,7 @@ def _field(message: Message, field: FieldDescriptor, above: str) -> Iterator[str
         yield from _value(item, field, bound, f"{where}[{index}]")
 
 
-def _value(value: Any, field: FieldDescriptor, bound: Bound | None, where: str) -> Iterator[str]:
+def _value(value: Any, field: Any, bound: Bound | None, where: str) -> Iterator[str]:
     if isinstance(value, Message):
         yield from _walk(value, f"{where}.")
     elif field.type in {FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES}:

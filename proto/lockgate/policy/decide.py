@@ -1,0 +1,149 @@
+"""The decision about one transfer: pure, total, and never milder than the floor.
+
+Rules enforced here:
+
+1. Every rule of every policy that applies is evaluated; the strictest verdict wins:
+   QUARANTINE, BLOCK, HOLD, ALLOW. Among equals the first rule speaks.
+2. No rule: HOLD ``no-rule``. A rule that cannot be evaluated: HOLD ``policy-error``, unless
+   its policy says Ignore. A stricter rule still wins over that HOLD.
+3. The floor, whatever a policy says: a gap or an incomplete report, or content without a
+   SHA-256, is never allowed; neither is a protected key.
+4. A verdict holds for every opener only if no expression that was evaluated may read one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from lockgate.policy.model import (
+    Action,
+    EvaluationError,
+    FailurePolicy,
+    Policy,
+    Rule,
+    TransferPolicy,
+)
+from lockgate.scan.report import FindingClass, Outcome, Report
+from lockgate.wire.transfer import Decision, HoldReason, Transfer, Verdict, hold
+
+_STRICTNESS = {Verdict.ALLOW: 0, Verdict.HOLD: 1, Verdict.BLOCK: 2, Verdict.QUARANTINE: 3}
+
+
+@dataclass(slots=True)
+class _Evaluation:
+    """What the policies said of one transfer, gathered."""
+
+    matched: list[Rule] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    reads_opener: bool = False
+
+
+def decide(report: Report, transfer: Transfer, policy: Policy, now: datetime) -> Decision:
+    """What happens to ``transfer``; never raises, and whatever is in doubt is a HOLD."""
+    try:
+        return _floor(report, _decide(report, transfer, policy, now))
+    except Exception:  # noqa: BLE001  (the failure rule: an unforeseen fault holds the file)
+        return hold(HoldReason.POLICY_ERROR, policy_digest=policy.digest)
+
+
+def _decide(report: Report, transfer: Transfer, policy: Policy, now: datetime) -> Decision:
+    from lockgate.policy.expression import subject_of
+
+    subject = subject_of(report, transfer, now)
+    seen = _Evaluation()
+    for one, actions in _applying(policy, transfer):
+        _evaluate(one, actions, subject, seen)
+    decision = _conclude(seen, now)
+    return replace(
+        decision,
+        policy_digest=policy.digest,
+        opener_independent=not seen.reads_opener,
+        warnings=(*(r.warning for r in seen.matched if r.warning), *seen.advice),
+        page=any(rule.page for rule in seen.matched),
+    )
+
+
+def _applying(
+    policy: Policy, transfer: Transfer
+) -> Iterator[tuple[TransferPolicy, frozenset[Action]]]:
+    """Each policy that some binding applies to the transfer, with all its actions."""
+    for one in policy.policies:
+        actions = [
+            b.actions for b in policy.bindings if b.policy == one.name and b.matches(transfer)
+        ]
+        if actions:
+            yield one, frozenset().union(*actions)
+
+
+def _evaluate(
+    policy: TransferPolicy, actions: frozenset[Action], subject: Any, seen: _Evaluation
+) -> None:
+    expressions = (*policy.conditions, *(rule.expression for rule in policy.rules))
+    seen.reads_opener |= any(expression.reads_opener for expression in expressions)
+    matched: list[Rule] = []
+    failed: list[str] = []
+    try:
+        applies = all(condition.evaluate(subject) for condition in policy.conditions)
+    except EvaluationError:
+        applies = False
+        failed.append(policy.name)
+    for rule in policy.rules if applies else ():
+        try:
+            if rule.expression.evaluate(subject):
+                matched.append(rule)
+        except EvaluationError:
+            failed.append(rule.name)
+    if Action.DENY in actions:
+        seen.matched += matched
+        seen.failed += failed if policy.failure_policy is FailurePolicy.FAIL else []
+    elif Action.WARN in actions:
+        seen.advice += [rule.warning or rule.message or rule.name for rule in matched]
+
+
+def _conclude(seen: _Evaluation, now: datetime) -> Decision:
+    strictest = max(seen.matched, key=lambda rule: _STRICTNESS[rule.verdict], default=None)
+    if seen.failed and (strictest is None or strictest.verdict in {Verdict.ALLOW, Verdict.HOLD}):
+        return replace(hold(HoldReason.POLICY_ERROR), rule=seen.failed[0])
+    if strictest is None:
+        return hold(HoldReason.NO_RULE)
+    held = strictest.verdict is Verdict.HOLD
+    return Decision(
+        verdict=strictest.verdict,
+        hold_reason=strictest.hold_reason if held else None,
+        rule=strictest.name,
+        message=strictest.message,
+        cache_until=_cache_until(seen.matched, strictest, now),
+        wait_until=now + strictest.wait.within if strictest.wait else None,
+        wait_for=strictest.wait.role if strictest.wait else "",
+    )
+
+
+def _cache_until(matched: list[Rule], strictest: Rule, now: datetime) -> datetime | None:
+    """An ALLOW may be used again only as long as every rule that gave it says so."""
+    spans: list[timedelta] = [rule.cache for rule in matched if rule.cache is not None]
+    if strictest.verdict is not Verdict.ALLOW or len(spans) != len(matched):
+        return None
+    return now + min(spans)
+
+
+def _floor(report: Report, decision: Decision) -> Decision:
+    if decision.verdict is not Verdict.ALLOW:
+        return decision
+    unread = report.gaps or report.outcome is Outcome.INCOMPLETE or report.sha256 is None
+    if unread:
+        reason = HoldReason.GAP
+    elif any(finding.class_ is FindingClass.PROTECTED for finding in report.findings):
+        reason = HoldReason.POLICY
+    else:
+        return decision
+    return replace(
+        decision,
+        verdict=Verdict.HOLD,
+        hold_reason=reason,
+        message=reason.explanation,
+        cache_until=None,
+    )

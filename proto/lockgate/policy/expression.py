@@ -1,0 +1,108 @@
+"""Expressions of a policy: CEL, checked against the messages when it is loaded.
+
+Rules enforced here:
+
+1. An expression sees ``report`` and ``transfer`` (messages of ``lockgate.v1``) and ``now``,
+   and nothing else; a field that does not exist is an error at load.
+2. Its length is bounded, and the engine bounds the steps of its evaluation.
+3. It counts as independent of the opener only if the checked syntax tree has no value of type
+   Opener and no field of that name, and its text uses ``transfer`` only to select a field.
+
+This is the only module that knows the engine.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from cel_expr_python import cel
+from google.protobuf import descriptor_pool
+
+from lockgate.policy.model import EvaluationError, PolicyError
+from lockgate.scan.report import Report
+from lockgate.v1 import report_pb2, transfer_pb2
+from lockgate.wire.convert import report_to_wire, transfer_to_wire
+from lockgate.wire.transfer import Transfer
+
+#: Characters of one expression.
+LONGEST = 4096
+
+_WHOLE_TRANSFER = re.compile(r"\btransfer\b(?!\s*\.\s*[a-z_])")
+_POSITION = re.compile(r"<input>:(\d+):(\d+): (.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class CelExpression:
+    """A checked CEL expression with a boolean value."""
+
+    text: str
+    reads_opener: bool
+    program: Any = field(repr=False)
+
+    def evaluate(self, subject: Any) -> bool:
+        """Its value for what :func:`subject_of` made.
+
+        Raises:
+            EvaluationError: no value (such as a division by zero), or the budget is spent.
+        """
+        try:
+            value = self.program.eval(subject).value()
+        except Exception:  # noqa: BLE001  (a native engine; whatever it raises is no value)
+            raise EvaluationError("the expression could not be evaluated") from None
+        if not isinstance(value, bool):
+            raise EvaluationError("the expression has no value")
+        return value
+
+
+@cache
+def _environment() -> Any:
+    messages = (report_pb2.Report.DESCRIPTOR, transfer_pb2.Transfer.DESCRIPTOR)
+    report, transfer = (cel.Type(message.full_name) for message in messages)
+    return cel.NewEnv(
+        descriptor_pool.Default(),
+        variables={"report": report, "transfer": transfer, "now": cel.Type.TIMESTAMP},
+        container="lockgate.v1",
+    )
+
+
+def compile_expression(text: str) -> CelExpression:
+    """Check ``text`` against the messages.
+
+    Raises:
+        PolicyError: with line and column inside the expression.
+    """
+    if len(text) > LONGEST:
+        raise PolicyError(f"expression of more than {LONGEST} characters")
+    try:
+        program = _environment().compile(text)
+    except Exception as error:  # noqa: BLE001  (the engine raises plain RuntimeError and others)
+        raise PolicyError(_complaint(str(error))) from None
+    if program.return_type() != cel.Type.BOOL:
+        kind = program.return_type().name()
+        raise PolicyError(f"the expression is {kind}, not a truth value")
+    tree = program.serialize()
+    reads = b"pener" in tree or "opener" in text or bool(_WHOLE_TRANSFER.search(text))
+    return CelExpression(text, reads, program)
+
+
+def _complaint(text: str) -> str:
+    found = _POSITION.search(text)
+    return (
+        f"expression {found[1]}:{found[2]}: {found[3]}"
+        if found
+        else text.split("\n", maxsplit=1)[0]
+    )
+
+
+def subject_of(report: Report, transfer: Transfer, now: datetime) -> Any:
+    """What expressions are evaluated on."""
+    values = {
+        "report": report_to_wire(report),
+        "transfer": transfer_to_wire(transfer),
+        "now": now,
+    }
+    return _environment().Activation(values)
