@@ -279,7 +279,7 @@ class Gate:
         if opening.identity.size == 0:
             return [self._pass(opening)]
         known = self._known(opening, today)
-        return known if known else self._judge(opening, sealed=True)
+        return known or self._judge(opening, sealed=True)
 
     def _known(self, opening: Opening, today: datetime) -> list[Command]:
         """What the cache alone answers; empty when it does not."""
@@ -327,7 +327,7 @@ class Gate:
         if not access.reads or access.truncates or opening.identity.size == 0:
             return [*commands, self._pass(opening)]
         known = self._known(opening, today)
-        return [*commands, *(known if known else self._judge(opening, sealed=False))]
+        return [*commands, *(known or self._judge(opening, sealed=False))]
 
     def _obstructed(self, opening: Opening) -> bool:
         """Whether a reader let in, a running judgement, or (if it reads) a writer is in the way."""

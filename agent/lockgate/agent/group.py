@@ -15,13 +15,15 @@ import resource
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from lockgate.agent import fanotify
 from lockgate.agent.holder import SOCKET_NAME
+from lockgate.agent.opener import start_ticks
 
+AGENT_PID_NAME = "agent.pid"
 _PATIENCE_S = 10.0
 
 
@@ -48,7 +50,6 @@ class GroupLink:
         self._run_dir = run_dir
         self._silence_s = silence_s
         self._grace_s = grace_s
-        self._remove: Callable[[int], None] | None = None
 
     @classmethod
     def open(cls, run_dir: Path, *, silence_s: float = 5.0, grace_s: float = 5.0) -> Self:
@@ -71,6 +72,7 @@ class GroupLink:
                 os.close(fresh)
             group, connection = _greet(path)
             taken_over = False
+        write_agent_pid(run_dir)
         return cls(
             group, connection, run_dir, silence_s=silence_s, grace_s=grace_s, taken_over=taken_over
         )
@@ -86,6 +88,26 @@ class GroupLink:
         except OSError:
             self._forget_connection()
         self._replace_holder()
+
+    def fileno(self) -> int | None:
+        """The connection to the holder, readable when it speaks or dies; None: there is none."""
+        return self._connection.fileno() if self._connection is not None else None
+
+    def hear(self) -> bool:
+        """What the holder says: True when an operator disarms.
+
+        A holder that died is replaced here, at once.
+        """
+        try:
+            packet = self._connection.recv(64) if self._connection is not None else b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            packet = b""
+        if not packet:
+            self._forget_connection()
+            self._replace_holder()
+        return packet == b"DISARM"
 
     def weaknesses(self) -> tuple[str, ...]:
         """Why the guard is less than whole."""
@@ -108,6 +130,12 @@ class GroupLink:
             os.close(group)
         except (OSError, HolderBusyError):
             self._forget_connection()
+
+
+def write_agent_pid(run_dir: Path) -> None:
+    """Leave pid and start time, so that an agent without a holder can be found and ended."""
+    pid = os.getpid()
+    (run_dir / AGENT_PID_NAME).write_text(f"{pid} {start_ticks(pid)}\n", "ascii")
 
 
 def _start_holder(group: int, run_dir: Path, silence_s: float, grace_s: float) -> None:
@@ -146,13 +174,19 @@ def _greet(path: Path) -> tuple[int, socket.socket]:
         connection.send(b"HELLO %d" % limit)
         space = socket.CMSG_SPACE(array.array("i").itemsize)
         packet, ancillary, _flags, _address = connection.recvmsg(256, space)
-        if packet.startswith(b"BUSY"):
-            raise HolderBusyError(f"an agent is running already: pid {packet[5:].decode()}")
-        if packet != b"GROUP" or not ancillary:
-            raise ConnectionError("the holder gave no descriptor")
-        group = array.array("i", ancillary[0][2])[0]
-        os.set_inheritable(group, False)  # noqa: FBT003 - the name is the standard library's
+        group = _received_group(packet, ancillary)
     except BaseException:
         connection.close()
         raise
+    connection.setblocking(False)  # noqa: FBT003 - the name is the standard library's
     return group, connection
+
+
+def _received_group(packet: bytes, ancillary: Sequence[tuple[int, int, bytes]]) -> int:
+    if packet.startswith(b"BUSY"):
+        raise HolderBusyError(f"an agent is running already: pid {packet[5:].decode()}")
+    if packet != b"GROUP" or not ancillary:
+        raise ConnectionError("the holder gave no descriptor")
+    group: int = array.array("i", ancillary[0][2])[0]
+    os.set_inheritable(group, False)  # noqa: FBT003 - the name is the standard library's
+    return group

@@ -35,7 +35,6 @@ from lockgate.agent.ports import Decider, Workers
 from lockgate.agent.quarantine import Quarantine
 from lockgate.agent.transfers import new_transfer, receipt_of
 from lockgate.agent.zones import GuardedZone
-from lockgate.scan.report import Report
 from lockgate.wire.transfer import (
     Decision,
     Enforcement,
@@ -123,7 +122,9 @@ class Guard:
         self._selector = selectors.DefaultSelector()
         self._worker_fds: set[int] = set()
         self._older: tuple[census.OpenFile, ...] = ()
+        self._holder_fd: int | None = None
         self._running = False
+        self.disarmed = False
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._next_beat = 0.0
 
@@ -150,6 +151,7 @@ class Guard:
         self.add_reader(self._decider.fileno(), self._collect_decisions)
         self.add_reader(self._wake_read, self._woken)
         self._sync_workers()
+        self._sync_holder()
         self._running = True
         while self._running:
             self._turn()
@@ -195,6 +197,7 @@ class Guard:
         if now >= self._next_beat:
             self._next_beat = now + self._settings.beat_s
             self._link.beat()
+            self._sync_holder()
             self._sync_workers()
 
     def _patience(self) -> float:
@@ -205,6 +208,21 @@ class Guard:
 
     def _woken(self) -> None:
         os.read(self._wake_read, 64)
+
+    def _hear_holder(self) -> None:
+        if self._link.hear():
+            self.disarmed = True
+            self._running = False
+        self._sync_holder()
+
+    def _sync_holder(self) -> None:
+        fd = self._link.fileno()
+        if fd != self._holder_fd:
+            if self._holder_fd is not None:
+                self.remove_reader(self._holder_fd)
+            if fd is not None:
+                self.add_reader(fd, self._hear_holder)
+            self._holder_fd = fd
 
     def _sync_workers(self) -> None:
         wanted = set(self._workers.filenos())

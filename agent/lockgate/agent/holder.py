@@ -16,7 +16,7 @@ that it does not pin a mount.
 
 Messages over the socket are single packets: ``HELLO limit`` (from an agent, with its
 RLIMIT_NOFILE), ``BEAT``, ``DISARM``; answers are ``GROUP`` with the descriptor, ``BUSY pid``,
-``DISARMED swept killed``.
+``DISARMED swept killed``. An agent is told ``DISARM`` and has a fifth of a second to go.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ import signal
 import socket
 import struct
 import time
+from pathlib import Path
 
 from lockgate.agent import fanotify
 
@@ -54,14 +55,13 @@ def protect_process() -> None:
         score.write("-1000")
 
 
-def listen(path: str) -> socket.socket:
+def listen(path: Path) -> socket.socket:
     """The holder's socket, for root only."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+    path.unlink(missing_ok=True)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
     before = os.umask(0o177)
     try:
-        server.bind(path)
+        server.bind(str(path))
     finally:
         os.umask(before)
     server.listen(8)
@@ -81,6 +81,12 @@ class Agent:
     def is_alive(self) -> bool:
         """Whether the process exists."""
         return not select.select([self.pidfd], [], [], 0)[0]
+
+    def leaves(self) -> bool:
+        """Ask the process to go; False when it does not in time."""
+        with contextlib.suppress(OSError):
+            self.connection.send(b"DISARM", socket.MSG_NOSIGNAL)
+        return bool(select.select([self.pidfd], [], [], _DISARM_PATIENCE_S)[0])
 
     def kill(self) -> None:
         """End the process and wait until it is gone, also when it is stopped."""
@@ -199,8 +205,9 @@ class Holder:
     def _disarm(self, connection: socket.socket) -> None:
         killed = 0
         if self._agent is not None:
-            killed = self._agent.pid
-            self._agent.kill()
+            if not self._agent.leaves():
+                killed = self._agent.pid
+                self._agent.kill()
             self._limit = max(self._limit, self._agent.limit)
         swept = self._answers.sweep(self._limit)
         os.close(self._answers.group)
@@ -228,19 +235,18 @@ def main() -> None:
     """Hold the group that was inherited as ``--group``."""
     parser = argparse.ArgumentParser(prog="lockgate-holder")
     parser.add_argument("--group", type=int, required=True)
-    parser.add_argument("--run-dir", required=True)
+    parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--silence", type=float, default=5.0)
     parser.add_argument("--grace", type=float, default=5.0)
     parser.add_argument("--ready", type=int, required=True)
     options = parser.parse_args()
     protect_process()
-    path = os.path.join(options.run_dir, SOCKET_NAME)
+    path = options.run_dir / SOCKET_NAME
     server = listen(path)
     os.write(options.ready, b"R")
     os.close(options.ready)
     Holder(options.group, server, options.silence, options.grace).run()
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+    path.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def read_opener(tid: int) -> Opener:
         command=_command(pid),
         cgroup=escape_name(_text(f"/proc/{pid}/cgroup").strip().rpartition("\n")[2]),
         login_uid=_login_uid(pid),
-        start_ticks=_start_ticks(pid),
+        start_ticks=start_ticks(pid),
     )
 
 
@@ -100,7 +100,7 @@ def _text(path: str) -> str:
 
 def _link(path: str) -> str:
     try:
-        return escape_name(os.readlink(path))
+        return escape_name(os.readlink(path))  # noqa: PTH115 - keeps every byte of the name
     except OSError:
         return ""
 
@@ -120,7 +120,10 @@ def _login_uid(pid: int) -> int | None:
     return None if uid == 0xFFFFFFFF else uid
 
 
-def _start_ticks(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat; the second field may hold spaces and brackets."""
+def start_ticks(pid: int) -> int | None:
+    """When a process started (proc_pid_stat(5), field 22): with the pid it names one process.
+
+    The second field may hold spaces and brackets.
+    """
     fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return _number(fields[19]) if len(fields) > 19 else None

@@ -20,12 +20,13 @@ import errno
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lockgate.agent.durable import write_durably
 from lockgate.agent.zones import GuardedZone
 from lockgate.scan.names import escape_name
 from lockgate.scan.report import Report
@@ -128,14 +129,14 @@ class Quarantine:
         """
         status = os.fstat(fd)
         self._check_quota(status)
-        original = os.readlink(f"/proc/self/fd/{fd}")
+        original = Path(os.readlink(f"/proc/self/fd/{fd}"))  # noqa: PTH115 - keeps every byte
         entry = self._entry(status, original, transfer_id, report)
-        parent = _open_directory(os.path.dirname(original))
+        parent = _open_directory(original.parent)
         try:
             store = self._open_store(status.st_dev)
             try:
                 self._write(entry)
-                self._move(parent, os.path.basename(original), store, entry)
+                self._move(parent, original.name, store, entry)
             finally:
                 os.close(store)
         finally:
@@ -155,17 +156,17 @@ class Quarantine:
         entry = self._entries.get(quarantine_id)
         if entry is None:
             raise QuarantineError(f"nothing in quarantine is called {quarantine_id}")
-        path = os.fspath(target) if target is not None else entry.original
-        parent = _open_directory(os.path.dirname(path))
+        path = target if target is not None else Path(entry.original)
+        parent = _open_directory(path.parent)
         try:
             store = self._open_store(entry.device)
             try:
-                _rename(store, quarantine_id, parent, os.path.basename(path))
+                _rename(store, quarantine_id, parent, path.name)
                 os.fsync(parent)
             finally:
                 os.close(store)
         except FileExistsError:
-            raise QuarantineError(f"{escape_name(path)} exists; name another place") from None
+            raise QuarantineError(f"{escape_name(str(path))} exists; name another place") from None
         finally:
             os.close(parent)
         self._forget(entry)
@@ -176,7 +177,7 @@ class Quarantine:
             hold_reason=None,
             errno_value=0,
             enforce_time=datetime.now(UTC),
-            path=escape_name(path),
+            path=escape_name(str(path)),
             quarantine_id=quarantine_id,
         )
 
@@ -188,14 +189,14 @@ class Quarantine:
             raise QuarantineError("the quarantine holds as many bytes as it may")
 
     def _entry(
-        self, status: os.stat_result, original: str, transfer_id: str, report: Report | None
+        self, status: os.stat_result, original: Path, transfer_id: str, report: Report | None
     ) -> QuarantineEntry:
         name = uuid7()
         store = Path(self._zones[status.st_dev].mount_point, _STORE)
         return QuarantineEntry(
             quarantine_id=name,
             transfer_id=transfer_id,
-            original=original,
+            original=str(original),
             stored=str(store / name),
             device=status.st_dev,
             inode=status.st_ino,
@@ -212,10 +213,8 @@ class Quarantine:
         """The store's directory, made if it is not there, and for root only whatever it was."""
         at = _open_directory(self._zones[device].mount_point)
         for part in _STORE.split("/"):
-            try:
+            with suppress(FileExistsError):
                 os.mkdir(part, 0o700, dir_fd=at)
-            except FileExistsError:
-                pass
             inner = _open_directory(part, at)
             os.close(at)
             at = inner
@@ -227,10 +226,9 @@ class Quarantine:
         """Rename, look at what was caught, and undo if it is another file."""
         try:
             _rename(parent, name, store, entry.quarantine_id)
-            caught = os.stat(entry.quarantine_id, dir_fd=store, follow_symlinks=False)
-            if (caught.st_dev, caught.st_ino) != (entry.device, entry.inode):
+            if not _is_stored(store, entry):
                 _rename(store, entry.quarantine_id, parent, name)
-                raise QuarantineError("the name led to another file when it was moved")
+                raise QuarantineError("the name led to another file when it was moved")  # noqa: TRY301
             os.fsync(store)
             os.fsync(parent)
         except BaseException:
@@ -262,26 +260,12 @@ def read_index(index: Path) -> Iterator[QuarantineEntry]:
             continue
 
 
-def write_durably(path: Path, record: dict[str, object]) -> None:
-    """Write JSON so that after a power cut it is there whole or not at all."""
-    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(fd, "w", encoding="ascii") as target:
-            json.dump(record, target)
-            target.flush()
-            os.fsync(target.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    directory = _open_directory(os.fspath(path.parent))
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+def _is_stored(store: int, entry: QuarantineEntry) -> bool:
+    caught = os.stat(entry.quarantine_id, dir_fd=store, follow_symlinks=False)
+    return (caught.st_dev, caught.st_ino) == (entry.device, entry.inode)
 
 
-def _open_directory(path: str, at: int | None = None) -> int:
+def _open_directory(path: str | Path, at: int | None = None) -> int:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.open(path, flags, dir_fd=at)
 
