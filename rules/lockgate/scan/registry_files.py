@@ -34,6 +34,7 @@ TOML_KEYS = ("name", "fingerprint", "spki", "algorithm", "bits")
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----")
 _PRIVATE = re.compile(rb"PRIVATE KEY|openssh-key-v1\0|PuTTY-User-Key-File|AGE-SECRET-KEY")
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
+_JSON = re.compile(rb"\{|\[\s*\{")
 _SSH_LINE = re.compile(rb"(?:^|\s)((?:ssh-|ecdsa-sha2-|sk-)[a-z0-9@.-]+ [A-Za-z0-9+/=]+)(.*)")
 _JWK_CURVES: dict[str, type[pyca_ec.EllipticCurve]] = {
     "P-256": pyca_ec.SECP256R1,
@@ -63,7 +64,7 @@ def read_entries(content: bytes, source: str) -> tuple[ProtectedKey, ...]:
     text = content.lstrip(b"\xef\xbb\xbf \t\r\n")
     if b"-----BEGIN " in text:
         entries = tuple(_from_pem(content, source))
-    elif text[:1] in (b"{", b"[") and not text.startswith(b"[["):
+    elif _JSON.match(text):
         entries = tuple(_from_jwks(text, source))
     elif content[:1] == b"\x30":
         entries = (_from_der(content, source, source),)

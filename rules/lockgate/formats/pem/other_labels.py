@@ -47,9 +47,10 @@ def judge(armour: Armour) -> Judgement | None:
 def _legacy(armour: Armour, decoded: Decoded) -> Judgement:
     """OpenSSL's traditional encryption (RFC 1421 headers)."""
     data = decoded.data
-    if not _DEK.match(armour.headers.get(b"DEK-Info", b"")) or not looks_random(data):
-        return Refuted("no cipher and no ciphertext")
-    if not armour.closed or len(data) % _BLOCK or len(data) < 4 * _BLOCK:
+    if not looks_random(data) or len(data) < 4 * _BLOCK:
+        return Refuted("no ciphertext")
+    named = _DEK.match(armour.headers.get(b"DEK-Info", b""))
+    if named is None or not armour.closed or len(data) % _BLOCK:
         return Undecided("a sealed private key that is cut or damaged", 0, 0)
     return _sealed(armour.label.removesuffix(" PRIVATE KEY").removesuffix("PRIVATE KEY"), data)
 
