@@ -287,3 +287,27 @@ def test_scalar_without_its_point_is_clean(scan):
     )
 
     assert scan(numbers).outcome is Outcome.CLEAN
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_bare_scalar_beside_its_public_key_is_found(order, scan):
+    """A P-256 scalar at an aligned place counts when its SubjectPublicKeyInfo is in the file."""
+    curve_key = ec.generate_private_key(ec.SECP256R1())
+    scalar = curve_key.private_numbers().private_value.to_bytes(32, order)
+    content = spki(curve_key) + bytes(1024 - len(spki(curve_key))) + scalar + bytes(64)
+
+    (finding,) = scan(content).findings
+
+    assert finding.fingerprint == fingerprint(curve_key)
+    assert [p.offset for p in finding.occurrences] == [1024]
+
+
+def test_bare_seed_beside_its_public_key_is_found(scan):
+    """An Ed25519 seed at an aligned place counts when its public key is in the file."""
+    seed = ed25519.Ed25519PrivateKey.generate()
+    content = spki(seed) + bytes(1024 - len(spki(seed))) + seed.private_bytes_raw() + bytes(64)
+
+    (finding,) = scan(content).findings
+
+    assert finding.fingerprint == fingerprint(seed)
+    assert finding.proof == (Proof.ED_KNOWN_PUBLIC_KEY,)

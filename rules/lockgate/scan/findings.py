@@ -6,7 +6,8 @@ Rules enforced here:
    closed list, its places sorted and unique.
 2. The class is what the registry says first (``protected``), then the list of published test
    keys (``test``), then what the evidence says; of two, the graver one.
-3. A place inside a stored member is told once, as a place of the member.
+3. A span is told once, as the first that saw it names it; a span inside a stored member as a
+   place of the member.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lockgate.scan.evidence import Evidence
 from lockgate.scan.report import Finding, FindingClass, FindingKind, Occurrence, Proof
 from lockgate.scan.walk import Place, Stored
 
+_Span = tuple[str | None, int, int]
 _KINDS = tuple(FindingKind)
 _PROOFS = tuple(Proof)
 #: Gravest first.
@@ -75,9 +77,10 @@ def _finding(
         class_ = FindingClass.PROTECTED
     elif published:
         class_ = FindingClass.TEST
-    places = {s.occurrence for s in seen}
-    told = {copy for place in places for copy in _in_containers(place, members)}
-    places = {p for p in places if (p.member, p.offset, p.length) not in told}
+    places: dict[_Span, Occurrence] = {}
+    for place in (s.occurrence for s in seen):
+        places.setdefault((place.member, place.offset, place.length), place)
+    copies = {copy for place in places.values() for copy in _in_containers(place, members)}
     return Finding(
         kind=evidence.kind,
         class_=class_,
@@ -85,7 +88,7 @@ def _finding(
         bits=evidence.bits,
         fingerprint=evidence.fingerprint,
         proof=tuple(sorted(proofs, key=_PROOFS.index)),
-        occurrences=tuple(sorted(places, key=_order)),
+        occurrences=tuple(sorted((places[s] for s in places.keys() - copies), key=_order)),
         protected_name=name,
     )
 
@@ -94,9 +97,7 @@ def _gravity(evidence: Evidence) -> tuple[int, int]:
     return _CLASSES.index(evidence.class_), _KINDS.index(evidence.kind)
 
 
-def _in_containers(
-    place: Occurrence, members: Mapping[str, Stored]
-) -> Iterable[tuple[str | None, int, int]]:
+def _in_containers(place: Occurrence, members: Mapping[str, Stored]) -> Iterable[_Span]:
     """Where the same bytes stand in the containers that store the member."""
     member, offset = place.member, place.offset
     while member is not None and (stored := members.get(member)) is not None:

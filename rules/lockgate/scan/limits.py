@@ -50,7 +50,9 @@ class Limits:
     moduli: int = 8192
     #: Windows divided into known moduli.
     windows: int = 50_000_000
-    #: EC scalars multiplied out.
+    #: EC scalars multiplied out, of BIGNUM structures.
     scalars: int = 50_000
+    #: Windows of memory from which a public key is derived.
+    seeds: int = 500_000
     #: Candidates that wait for a public half seen elsewhere.
     publics: int = 20_000

@@ -9,6 +9,7 @@ Rules enforced here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from lockgate.scan.blocks import Block, Blocks
 from lockgate.scan.detect import Detector
@@ -18,19 +19,21 @@ from lockgate.scan.limits import Limits, Profile
 from lockgate.scan.registry import Registry
 from lockgate.scan.report import Gap, GapReason
 from lockgate.scan.rules import RuleError, RulePack
+from lockgate.scan.search import limbs
 from lockgate.scan.search.anchors import Anchors
 from lockgate.scan.search.ec_keys import PointSearch
 from lockgate.scan.search.memory_search import MemorySearch
 from lockgate.scan.search.numbers import NumberPool, unique
 from lockgate.scan.search.publics import PublicSearch
 from lockgate.scan.search.rsa_keys import find_rsa_keys
+from lockgate.scan.search.seeds import SeedSearch
 from lockgate.scan.source import Stream
 from lockgate.scan.walk import Lane, OutOfTimeError, Place, Stored, Walk
 
 _Look = Callable[[Block, Place], None]
 
 _MARGIN_BYTES = 1 << 16
-_NUMBER_SEARCHES = ("openssl-bignum", "rsa-factor", "rsa-exponent", "ec-scalar")
+_NUMBER_SEARCHES = ("openssl-bignum", "rsa-factor", "rsa-exponent", "ec-scalar", "raw-seed")
 
 
 class Searches:
@@ -69,7 +72,9 @@ class Survey:
         self._detector = Detector(searches.pack, searches.formats, Anchors(self._pool), limits)
         self._memory = MemorySearch(self._pool, searches.profile, limits)
         self._publics = PublicSearch((), frozenset(), limits.rule_seconds)
+        self._seeds = SeedSearch(frozenset(), 0)
         self._gaps: dict[Gap, None] = {}
+        self._seed_sightings: list[Sighting] = []
         self.sightings: list[Sighting] = []
         self.stored: list[Stored] = []
         self.bytes_scanned = 0
@@ -107,8 +112,11 @@ class Survey:
         values = [value for w in waiting for value in w.needs.publics]
         known = self._searches.registry.public_values()
         self._publics = PublicSearch(values, known, self._searches.limits.rule_seconds)
-        numbers = not self._is_fast and self._memory.prepare(self._pool.moduli)
-        return numbers or self._publics.is_needed
+        self._seeds = SeedSearch(self._pool.points | known, self._searches.limits.seeds)
+        if self._is_fast:
+            return self._publics.is_needed
+        numbers = self._memory.prepare(self._pool.moduli)
+        return numbers or self._publics.is_needed or self._seeds.is_needed
 
     def _second_look(self, block: Block, place: Place) -> None:
         try:
@@ -117,6 +125,15 @@ class Survey:
             self._gaps[Gap(GapReason.MATCH_LIMIT, place.member, detail=str(error))] = None
         if not self._is_fast:
             self._memory.fetch(block, place)
+            if self._seeds.is_needed:
+                self._look_for_seeds(block, place)
+
+    def _look_for_seeds(self, block: Block, place: Place) -> None:
+        for phase in self._memory.phases(place):
+            words = limbs.words_of(block.data, phase)
+            for start, evidence in self._seeds.windows(words, *limbs.own_words(block, phase)):
+                offset = block.offset + phase + 8 * start
+                self._seed_sightings.append(Sighting(replace(evidence, offset=offset), place))
 
     def _conclude(self) -> None:
         detected = self._detector.seen
@@ -126,6 +143,9 @@ class Survey:
         self._memory.finish()
         self._settle_numbers()
         self._gaps |= self._memory.gaps
+        if self._seeds.is_exhausted:
+            detail = "more possible seeds than the limit"
+            self._gaps[Gap(GapReason.BUDGET, detail=detail)] = None
         if self._pool.is_full:
             detail = "more possible moduli than the limit"
             self._gaps[Gap(GapReason.BUDGET, detail=detail)] = None
@@ -149,6 +169,7 @@ class Survey:
         points = self._pool.points | self._searches.registry.public_values()
         search = PointSearch(self._memory.numbers, frozenset(points), self._searches.limits.scalars)
         self.sightings += search.keys()
+        self.sightings += self._seed_sightings
         if search.is_exhausted:
             self._gaps[Gap(GapReason.BUDGET, detail="more EC scalars than the limit")] = None
 

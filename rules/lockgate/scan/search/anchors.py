@@ -1,4 +1,4 @@
-"""Public numbers announced by a fixed header: RSA moduli and EC points.
+"""Public numbers announced by a fixed header: RSA moduli, EC points, Ed25519 public keys.
 
 Rules enforced here:
 
@@ -20,6 +20,8 @@ NAMESPACE = "lockgate.public"
 
 #: Sizes of INTEGER contents that are looked for: 512 to 8192 bits, with their leading zero.
 _INTEGER_BYTES = (65, 97, 129, 193, 257, 385, 513, 1025)
+#: The end of an Ed25519 SubjectPublicKeyInfo before its 32 bytes (RFC 8410).
+_ED25519_HEADER = bytes.fromhex("06032b6570032100")
 _POINTS = {"point_p256": (4, 32), "point_p384": (4, 48), "point_p521": (5, 66)}
 
 
@@ -41,6 +43,7 @@ def rule_source() -> str:
         if length > 0x80
     ]
     rules.append(_rule("ssh_rsa", b"\0\0\0\x07ssh-rsa"))
+    rules.append(_rule("ed25519", _ED25519_HEADER))
     rules.append(_rule("point_p256", b"\x03\x42\x00\x04"))
     rules.append(_rule("point_p384", b"\x03\x62\x00\x04"))
     rules.append(_rule("point_p521", b"\x03\x81\x86\x00\x04"))
@@ -60,6 +63,9 @@ class Anchors:
             point = block.data[start + skip : start + skip + 2 * size]
             if len(point) == 2 * size:
                 self._pool.add_point(point)
+        elif rule == "ed25519":
+            first = start + len(_ED25519_HEADER)
+            self._pool.add_point(block.data[first : first + 32])
         elif rule == "ssh_rsa":
             self._ssh(block.data, start + 11)
         else:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lockgate.scan.blocks import Block
+
 Words = NDArray[np.uint64]
 Indexes = NDArray[np.intp]
 
@@ -38,6 +40,11 @@ class Runs:
 def words_of(data: bytes, phase: int) -> Words:
     """The aligned words of ``data``, the first at offset ``phase``."""
     return np.frombuffer(data, "<u8", (len(data) - phase) // 8, phase)
+
+
+def own_words(block: Block, phase: int) -> tuple[int, int]:
+    """Indexes of the words that start in the block's own part."""
+    return -(-(block.start - phase) // 8), -(-(block.stop - phase) // 8)
 
 
 def runs_of(words: Words, least: int) -> Runs:

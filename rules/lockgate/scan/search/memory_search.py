@@ -73,7 +73,7 @@ class MemorySearch:
 
     def survey(self, block: Block, place: Place) -> None:
         """First walk: note structures and possible moduli of one block."""
-        for phase in self._phases(place):
+        for phase in self.phases(place):
             words = limbs.words_of(block.data, phase)
             if place.memory is not None:
                 self._note_bignums(words, phase, block, place)
@@ -98,7 +98,7 @@ class MemorySearch:
             self.numbers += _read_spans(wanted, block)
         if not self._divisors:
             return
-        for phase in self._phases(place):
+        for phase in self.phases(place):
             self._divide_windows(limbs.words_of(block.data, phase), phase, block, place)
 
     def finish(self) -> None:
@@ -106,14 +106,15 @@ class MemorySearch:
         for size in tuple(self._pending):
             self._divide(size)
 
-    def _phases(self, place: Place) -> tuple[int, ...]:
+    def phases(self, place: Place) -> tuple[int, ...]:
+        """The alignments at which words of this member are looked at."""
         if self._deep:
             return tuple(range(8))
         return (0,) if place.memory is None else place.memory.phases
 
     def _note_bignums(self, words: limbs.Words, phase: int, block: Block, place: Place) -> None:
         assert place.memory is not None
-        first, last = _own_words(block, phase)
+        first, last = limbs.own_words(block, phase)
         for span in bignum.find_bignums(words[first : last + 2], place.memory):
             wanted = self._wanted.setdefault(place.number, _Wanted(place))
             if self._spans_left <= 0:
@@ -124,7 +125,7 @@ class MemorySearch:
                 self._spans_left -= 1
 
     def _note_moduli(self, words: limbs.Words, phase: int, block: Block) -> None:
-        first, last = _own_words(block, phase)
+        first, last = limbs.own_words(block, phase)
         runs = limbs.runs_of(words, _MODULUS_LIMBS[0])
         for size in _MODULUS_LIMBS:
             starts = limbs.isolated_windows(runs, size)
@@ -135,7 +136,7 @@ class MemorySearch:
                 self._pool.add_modulus(value, None)
 
     def _divide_windows(self, words: limbs.Words, phase: int, block: Block, place: Place) -> None:
-        first, last = _own_words(block, phase)
+        first, last = limbs.own_words(block, phase)
         runs = limbs.runs_of(words, min(self._divisors))
         for size in self._divisors:
             starts = limbs.windows_of(runs, size, inside_long_runs=self._deep)
@@ -166,11 +167,6 @@ class MemorySearch:
     def _budget(self, place: Place, block: Block, detail: str) -> None:
         offset, length = block.offset + block.start, block.stop - block.start
         self.gaps[Gap(GapReason.BUDGET, place.member, offset, length, detail)] = None
-
-
-def _own_words(block: Block, phase: int) -> tuple[int, int]:
-    """Indexes of the words that start in the block's own part."""
-    return -(-(block.start - phase) // 8), -(-(block.stop - phase) // 8)
 
 
 def _read_spans(wanted: _Wanted, block: Block) -> Iterator[Number]:

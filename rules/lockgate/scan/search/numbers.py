@@ -69,7 +69,7 @@ class NumberPool:
             self.is_full = True
 
     def add_point(self, point: bytes) -> None:
-        """Remember a public EC point as ``x || y``."""
+        """Remember a public EC point as ``x || y``, or a raw Ed25519 public key."""
         self.points.add(point)
 
     def add_factor(self, number: Number) -> None:
