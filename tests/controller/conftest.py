@@ -1,13 +1,24 @@
 """What tests of the controller share: an empty store, a ledger that only remembers, samples."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
-from sqlalchemy import Connection, Engine
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import Connection, Engine, select
 
-from lockgate.controller.store.database import open_writer
+from lockgate.controller.ledger import schema as ledger_schema
+from lockgate.controller.store.database import open_reader, open_writer
 from lockgate.controller.store.schema import metadata
 from lockgate.scan.report import (
     EngineInfo,
@@ -20,9 +31,12 @@ from lockgate.scan.report import (
     Proof,
     Report,
 )
+from lockgate.v1 import decision_pb2, decision_pb2_grpc, enrolment_pb2, enrolment_pb2_grpc
+from lockgate.wire import convert
 from lockgate.wire.ids import uuid7
-from lockgate.wire.transfer import Boundary, FileIdentity, Opener, Transfer, Zone
+from lockgate.wire.transfer import Boundary, FileIdentity, Opener, Receipt, Transfer, Zone
 
+COMMAND = [sys.executable, "-c", "from lockgate.controller.cli import app; app()"]
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
@@ -105,3 +119,155 @@ def remembering_ledger() -> RememberingLedger:
 def samples() -> Samples:
     """Makers of domain objects."""
     return Samples()
+
+
+class RunningController:
+    """A real ``lockgate controller run`` on free loopback ports."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.process: subprocess.Popen[str] | None = None
+        self.addresses: dict[str, str] = {}
+
+    def command(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [*COMMAND, *arguments, "--dir", self.state], capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def rows(self, verb: str, *arguments: str) -> list[dict[str, Any]]:
+        lines = self.command(verb, "--json", *arguments).splitlines()
+        return [json.loads(line) for line in lines]
+
+    def start(self, **environment: str) -> "RunningController":
+        ports = ("--port", "0", "--enrol-port", "0", "--metrics-port", "0")
+        log = (self.state / "log").open("a")
+        self.process = subprocess.Popen(
+            [*COMMAND, "run", "--dir", self.state, *ports],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        line = self.process.stdout.readline()
+        assert line.startswith("READY "), (self.state / "log").read_text()
+        self.addresses = dict(part.split("=") for part in line.split()[1:])
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        if self.process is None:
+            return 0
+        self.process.send_signal(number)
+        code = self.process.wait(20)
+        self.process.stdout.close()
+        self.process = None
+        return code
+
+    def entries(self) -> list[dict[str, Any]]:
+        """What the ledger says, in its order."""
+        with open_reader(self.state / "controller.db").connect() as connection:
+            rows = connection.execute(select(ledger_schema.ledger_entries)).all()
+        return [json.loads(row.entry) for row in rows]
+
+    @property
+    def ca(self) -> bytes:
+        return (self.state / "identity" / "ca.pem").read_bytes()
+
+    def enrolment(self) -> enrolment_pb2_grpc.EnrolmentServiceStub:
+        credentials = grpc.ssl_channel_credentials(self.ca)
+        channel = grpc.secure_channel(self.addresses["enrol"], credentials)
+        return enrolment_pb2_grpc.EnrolmentServiceStub(channel)
+
+    def enrol(self, host: str) -> "Agent":
+        token = self.command("token").strip()
+        key = ec.generate_private_key(ec.SECP256R1())
+        request = enrolment_pb2.EnrolRequest(
+            request_id=uuid7(), join_token=token, certificate_request=csr(key), host=host
+        )
+        answer = self.enrolment().Enrol(request, timeout=10)
+        return Agent(self, host, key, answer.certificate_chain)
+
+
+def csr(key: ec.EllipticCurvePrivateKey) -> bytes:
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+class Agent:
+    """A client with an identity; counts its messages."""
+
+    def __init__(
+        self,
+        controller: RunningController,
+        host: str,
+        key: ec.EllipticCurvePrivateKey,
+        chain: bytes,
+    ) -> None:
+        self.controller, self.host, self.key, self.chain = controller, host, key, chain
+        self.sequence = 0
+        self.connect()
+
+    def connect(self) -> None:
+        pem = self.key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        credentials = grpc.ssl_channel_credentials(self.controller.ca, pem, self.chain)
+        self.channel = grpc.secure_channel(self.controller.addresses["grpc"], credentials)
+        self.stub = decision_pb2_grpc.DecisionServiceStub(self.channel)
+
+    def number(self) -> int:
+        self.sequence += 1
+        return self.sequence
+
+    def verdict_request(
+        self, transfer: Transfer, report: Report
+    ) -> decision_pb2.RequestVerdictRequest:
+        return decision_pb2.RequestVerdictRequest(
+            request_id=uuid7(),
+            sequence=self.number(),
+            transfer=convert.transfer_to_wire(transfer),
+            report=convert.report_to_wire(report),
+        )
+
+    def ask(self, transfer: Transfer, report: Report) -> decision_pb2.RequestVerdictResponse:
+        return self.stub.RequestVerdict(self.verdict_request(transfer, report), timeout=10)
+
+    def tell(self, receipt: Receipt) -> decision_pb2.ReportEnforcementResponse:
+        request = decision_pb2.ReportEnforcementRequest(
+            request_id=uuid7(), sequence=self.number(), receipt=convert.receipt_to_wire(receipt)
+        )
+        return self.stub.ReportEnforcement(request, timeout=10)
+
+
+@pytest.fixture
+def controller(tmp_path) -> Iterator[RunningController]:
+    """A running controller of its own."""
+    made = RunningController(tmp_path / "state")
+    made.command("init", "--trust-domain", "test.internal")
+    made.start()
+    yield made
+    made.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def agent(controller) -> Agent:
+    """An enrolled agent of ``host-1``."""
+    return controller.enrol("host-1")
+
+
+@pytest.fixture
+def small_disk_controller(tmp_path) -> Iterator[RunningController]:
+    """A running controller whose state folder has 8 MiB."""
+    state = tmp_path / "small"
+    state.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "lockgate-c1", state], check=True)
+    made = RunningController(state)
+    try:
+        made.command("init")
+        yield made.start()
+    finally:
+        made.stop(signal.SIGKILL)
+        subprocess.run(["umount", "-l", state], check=True)

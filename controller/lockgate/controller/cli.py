@@ -33,12 +33,23 @@ from lockgate.policy import PolicyError
 from lockgate.scan.registry import RegistryError
 from lockgate.wire.settings import SettingsError
 
-app = typer.Typer(no_args_is_help=True, help="Set up, run and read a controller.")
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # it would print local variables, and some of ours are keys
+    help="Set up, run and read a controller.",
+)
 
 _FAULTS = (SettingsError, StoreError, IdentityError, PolicyError, RegistryError, OSError)
 
 _ALERT_COLUMNS: tuple[str, ...] = ("id", "created_at", "uid", "ledger_index", "delivery")
-_STATUS_COLUMNS = ("destination", "delivered_up_to", "newest", "dead_letters", "failures", "error")
+_STATUS_COLUMNS: tuple[str, ...] = (
+    "destination",
+    "delivered_up_to",
+    "newest",
+    "dead_letters",
+    "failures",
+    "error",
+)
 
 Dir = Annotated[
     Path | None, typer.Option("--dir", help="The controller's state folder.", show_default=False)

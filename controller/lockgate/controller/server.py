@@ -14,15 +14,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
 import structlog
-from grpc_health.v1 import health, health_pb2_grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from lockgate.controller.ledger import Ledger
 from sqlalchemy import Engine
 
 from lockgate.controller import clock, metrics, records, registry, setup
@@ -32,23 +33,24 @@ from lockgate.controller.calls import Calls
 from lockgate.controller.config import ControllerSettings
 from lockgate.controller.enrolment_service import EnrolmentService
 from lockgate.controller.identity import authority
+from lockgate.controller.identity.authority import ServerCertificate
+from lockgate.controller.ledger import Ledger, publish
 from lockgate.controller.service import DecisionService, Gate
-from lockgate.controller.store.database import open_reader, open_writer
+from lockgate.controller.store.database import StoreError, open_reader, open_writer
 from lockgate.controller.store.migrate import migrate
 from lockgate.controller.store.writer import Writer
-from lockgate.policy import Policy, default_policy
+from lockgate.policy import default_policy
 from lockgate.policy import load as load_policy
 from lockgate.v1 import decision_pb2, decision_pb2_grpc, enrolment_pb2, enrolment_pb2_grpc
 from lockgate.wire import channels
 
 _GRACE_SECONDS = 5.0
 _OVERDUE_SECONDS = 10.0
+_CHECKPOINT_SECONDS = 5.0
 
-#: Bytes of one message; the largest report the .proto bounds allow fits.
-_MESSAGE_LIMIT = 4 * 1024 * 1024
 _CONCURRENT_CALLS = 2048
 _OPTIONS = (
-    ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
+    ("grpc.max_receive_message_length", channels.MESSAGE_LIMIT),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.so_reuseport", 0),
 )
@@ -78,48 +80,44 @@ async def serve(
         StoreError, IdentityError, PolicyError, RegistryError, OSError: it cannot start.
     """
     ca = authority.load(settings.identity_dir)
-    policy = _policy(settings)
-    gate = Gate(
-        policy=policy,
+    gate = _gate(settings)
+    notary = _Notary(
+        key=authority.load_signing_key(settings.identity_dir / authority.LEDGER_KEY),
+        origin=f"{ca.trust_domain}/ledger",
+        state_dir=settings.state_dir,
+    )
+    async with _open_store(settings, durability) as store, AsyncExitStack() as stack:
+        stack.push_async_callback(notary.sign, store)
+        tally = metrics.Tally()
+        calls = Calls(store.writer, store.ledger, ca.trust_domain, tally)
+        decisions = DecisionService(calls, store.ledger, gate, tally)
+        enrolment = EnrolmentService(calls, setup.registrar(settings, store.ledger))
+        names = authority.server_names(settings.listen, settings.names)
+        shown = ServerCertificate(ca, names)
+        port = await stack.enter_async_context(
+            _serving_decisions(settings, shown, ca.bundle, decisions)
+        )
+        enrol_port = await stack.enter_async_context(_serving_enrolment(settings, shown, enrolment))
+        scraped = metrics.Sources(tally, store.reader, store.writer.waiting)
+        scrape = await metrics.serve(scraped, settings.metrics_port)
+        await stack.enter_async_context(scrape)
+        metrics_port = scrape.sockets[0].getsockname()[1]
+        address = settings.listen
+        ready(
+            f"grpc={address}:{port} enrol={address}:{enrol_port} metrics=127.0.0.1:{metrics_port}"
+        )
+        log.info("serving", port=port, enrol_port=enrol_port, policy=gate.policy.digest)
+        await _until(stop, _tasks(settings, store, notary))
+
+
+def _gate(settings: ControllerSettings) -> Gate:
+    files = settings.policy_files
+    return Gate(
+        policy=load_policy(files) if files else default_policy(),
         protected=registry.load(settings.registry_files),
         passport_key=authority.load_signing_key(settings.identity_dir / authority.PASSPORT_KEY),
         receipt_due=timedelta(minutes=settings.receipt_minutes),
     )
-    tally = metrics.Tally()
-    async with _open_store(settings, durability) as store, AsyncExitStack() as stack:
-        calls = Calls(store.writer, store.ledger, ca.trust_domain, tally)
-        decisions = DecisionService(calls, store.ledger, gate, tally)
-        enrolment = EnrolmentService(calls, setup.registrar(settings, store.ledger))
-        shown = ca.issue_server(
-            authority.server_names(settings.listen, settings.names), clock.now()
-        )
-        address = settings.listen
-        mtls = channels.server_credentials(shown.chain, shown.key, client_ca=ca.bundle)
-        plain = channels.server_credentials(shown.chain, shown.key, client_ca=None)
-        first = _new_server(decision_pb2.DESCRIPTOR.services_by_name["DecisionService"].full_name)
-        decision_pb2_grpc.add_DecisionServiceServicer_to_server(decisions, first)
-        second = _new_server(
-            enrolment_pb2.DESCRIPTOR.services_by_name["EnrolmentService"].full_name
-        )
-        enrolment_pb2_grpc.add_EnrolmentServiceServicer_to_server(enrolment, second)
-        port = await stack.enter_async_context(_listening(first, address, settings.port, mtls))
-        enrol_port = await stack.enter_async_context(
-            _listening(second, address, settings.enrol_port, plain)
-        )
-        scraped = metrics.Sources(tally, store.reader, store.writer.waiting)
-        scrape = await stack.enter_async_context(
-            await metrics.serve(scraped, settings.metrics_port)
-        )
-        metrics_port = scrape.sockets[0].getsockname()[1]
-        ready(
-            f"grpc={address}:{port} enrol={address}:{enrol_port} metrics=127.0.0.1:{metrics_port}"
-        )
-        log.info("serving", port=port, enrol_port=enrol_port, policy=policy.digest)
-        await _until(stop, [_watch_receipts(store), *_deliveries(settings, store)])
-
-
-def _policy(settings: ControllerSettings) -> Policy:
-    return load_policy(settings.policy_files) if settings.policy_files else default_policy()
 
 
 @asynccontextmanager
@@ -137,11 +135,56 @@ async def _open_store(settings: ControllerSettings, durability: str) -> AsyncIte
         engine.dispose()
 
 
-def _new_server(service: str) -> grpc.aio.Server:
+@dataclass(frozen=True, slots=True)
+class _Notary:
+    """Signs the ledger's tree and publishes the checkpoint."""
+
+    key: Ed25519PrivateKey = field(repr=False)
+    origin: str
+    state_dir: Path
+
+    async def sign(self, store: _Store) -> None:
+        """Sign the tree as it is; published only once that is committed."""
+        work = store.writer.submit(lambda c: store.ledger.checkpoint(c, self.key, self.origin))
+        note = await asyncio.wrap_future(work)
+        await asyncio.to_thread(publish, note, self.state_dir)
+
+
+@asynccontextmanager
+async def _serving_decisions(
+    settings: ControllerSettings, shown: ServerCertificate, clients: bytes, service: DecisionService
+) -> AsyncIterator[int]:
+    """The mTLS port; only clients that the bundle vouches for get past the handshake."""
+    server = await _new_server(
+        decision_pb2.DESCRIPTOR.services_by_name["DecisionService"].full_name
+    )
+    decision_pb2_grpc.add_DecisionServiceServicer_to_server(service, server)
+    credentials = channels.rotating_server_credentials(shown.current, client_ca=clients)
+    async with _listening(server, settings.listen, settings.port, credentials) as port:
+        yield port
+
+
+@asynccontextmanager
+async def _serving_enrolment(
+    settings: ControllerSettings, shown: ServerCertificate, service: EnrolmentService
+) -> AsyncIterator[int]:
+    """The port for hosts that have no certificate yet."""
+    server = await _new_server(
+        enrolment_pb2.DESCRIPTOR.services_by_name["EnrolmentService"].full_name
+    )
+    enrolment_pb2_grpc.add_EnrolmentServiceServicer_to_server(service, server)
+    credentials = channels.rotating_server_credentials(shown.current, client_ca=None)
+    async with _listening(server, settings.listen, settings.enrol_port, credentials) as port:
+        yield port
+
+
+async def _new_server(service: str) -> grpc.aio.Server:
     """A server with health and reflection for ``service``."""
     server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_CONCURRENT_CALLS)
     state = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
+    for name in ("", service):
+        await state.set(name, health_pb2.HealthCheckResponse.SERVING)
     names = (service, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     return server
@@ -160,17 +203,33 @@ async def _listening(
         await server.stop(_GRACE_SECONDS)
 
 
-async def _watch_receipts(store: _Store) -> None:
+def _tasks(
+    settings: ControllerSettings, store: _Store, notary: _Notary
+) -> list[Coroutine[Any, Any, None]]:
+    """What runs beside the calls, for as long as the controller serves."""
+    deliveries = [Delivery(sink, store.reader, store.writer).run() for sink in sinks(settings)]
+    return [
+        _every(_OVERDUE_SECONDS, lambda: _watch_receipts(store)),
+        _every(_CHECKPOINT_SECONDS, lambda: notary.sign(store)),
+        *deliveries,
+    ]
+
+
+async def _every(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do ``work`` again and again; a disk that is full now may not be so later."""
     while True:
-        work = store.writer.submit(lambda c: records.record_overdue(c, store.ledger, clock.now()))
-        overdue = await asyncio.wrap_future(work)
-        if overdue:
-            log.warning("receipts overdue", count=overdue)
-        await asyncio.sleep(_OVERDUE_SECONDS)
+        try:
+            await work()
+        except (StoreError, OSError) as error:
+            log.warning("periodic work failed and will be tried again", error=str(error))
+        await asyncio.sleep(seconds)
 
 
-def _deliveries(settings: ControllerSettings, store: _Store) -> list[Coroutine[Any, Any, None]]:
-    return [Delivery(sink, store.reader, store.writer).run() for sink in sinks(settings)]
+async def _watch_receipts(store: _Store) -> None:
+    work = store.writer.submit(lambda c: records.record_overdue(c, store.ledger, clock.now()))
+    overdue = await asyncio.wrap_future(work)
+    if overdue:
+        log.warning("receipts overdue", count=overdue)
 
 
 async def _until(stop: asyncio.Event, work: list[Coroutine[Any, Any, None]]) -> None:

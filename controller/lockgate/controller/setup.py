@@ -15,15 +15,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
-from lockgate.controller.ledger import Ledger
 from sqlalchemy import Connection, Engine, update
+from sqlalchemy.exc import DBAPIError
 
 from lockgate.controller import clock, entries
 from lockgate.controller.config import DEFAULT_FILE, ControllerSettings
 from lockgate.controller.identity import authority, tokens
 from lockgate.controller.identity.authority import Authority
 from lockgate.controller.identity.enrolment import Registrar
-from lockgate.controller.store.database import StoreError, open_writer
+from lockgate.controller.ledger import Ledger
+from lockgate.controller.store.database import StoreError, open_writer, store_error
 from lockgate.controller.store.migrate import migrate
 from lockgate.controller.store.schema import agents
 
@@ -81,8 +82,12 @@ def ban(settings: ControllerSettings, host: str, reason: str) -> bool:
 def _write(settings: ControllerSettings, work: Callable[[Connection], T]) -> T:
     if not settings.database.exists():
         raise StoreError(f"{settings.database}: no store here; run `lockgate controller init`")
-    with _writing(settings) as engine, engine.begin() as connection:
-        return work(connection)
+    with _writing(settings) as engine:
+        try:
+            with engine.begin() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            raise store_error(error) from None
 
 
 @contextmanager

@@ -33,7 +33,9 @@ REQUIRED = {
 
 def decision(verdict, **changes):
     reason = HoldReason.POLICY if verdict is Verdict.HOLD else None
-    return Decision(verdict=verdict, hold_reason=reason, rule="r", policy_digest="ee" * 32, **changes)
+    return Decision(
+        verdict=verdict, hold_reason=reason, rule="r", policy_digest="ee" * 32, **changes
+    )
 
 
 def assert_well_formed(made):

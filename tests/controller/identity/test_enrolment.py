@@ -43,7 +43,9 @@ class Office:
         with self.engine.begin() as connection:
             return self.registrar.enrol(connection, token, request, host, self.now)
 
-    def renew(self, certificate, old_key, new_key=None, message=None, prefix=b"lockgate-renew-v1\0"):
+    def renew(
+        self, certificate, old_key, new_key=None, message=None, prefix=b"lockgate-renew-v1\0"
+    ):
         request = request_for(new_key or ec.generate_private_key(ec.SECP256R1()))
         signed = prefix + (message or request)
         if isinstance(old_key, ed25519.Ed25519PrivateKey):
@@ -131,7 +133,8 @@ def test_a_stray_token_cannot_take_over_a_known_host(office):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "lg1..", "lg1." + "0" * 64 + "." + "A" * 43, "lg2." + "0" * 64 + "." + "A" * 43]
+    "text",
+    ["", "x", "lg1..", "lg1." + "0" * 64 + "." + "A" * 43, "lg2." + "0" * 64 + "." + "A" * 43],
 )
 def test_what_is_not_our_token_is_unknown(office, text):
     """Malformed, foreign and invented tokens get the same answer."""
@@ -239,9 +242,7 @@ def test_a_damaged_key_file_is_an_error_that_quotes_nothing(tmp_path, samples, c
 def test_identity_is_the_certificate_of_now(ca, samples):
     """No certificate, a foreign name, a time before or after: each has its own refusal."""
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
-    pem = ca.issue_agent("host-1", key, samples.now, HOUR).public_bytes(
-        serialization.Encoding.PEM
-    )
+    pem = ca.issue_agent("host-1", key, samples.now, HOUR).public_bytes(serialization.Encoding.PEM)
     auth = {"x509_pem_cert": [pem]}
     assert peers.identify(auth, "test.internal", samples.now).host == "host-1"
     ask = lambda auth, domain, now: reason(peers.identify(auth, domain, now))

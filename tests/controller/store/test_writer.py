@@ -95,7 +95,9 @@ def test_a_database_that_reaches_its_limit_is_full_and_recovers(engine, writer):
     """SQLite's own SQLITE_FULL, by a page limit, becomes store-full until the limit is lifted."""
 
     def set_limit(pages):
-        writer.submit(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count={pages}").scalar()).result(5)
+        writer.submit(
+            lambda c: c.exec_driver_sql(f"PRAGMA max_page_count={pages}").scalar()
+        ).result(5)
 
     set_limit(1)
     with pytest.raises(StoreFullError):

@@ -5,6 +5,7 @@ Rules enforced here:
 1. Every destination has its own task: one that is down does not hold up another.
 2. After a failure the destination is tried again, after 0.5 s and then twice as long each
    time, up to a minute, for ever: an alert is never dropped because a receiver was away.
+3. When an acknowledgement cannot be recorded (a full disk), the batch is delivered again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlalchemy import Connection, Engine
 from lockgate.controller import clock
 from lockgate.controller.alerts import outbox
 from lockgate.controller.alerts.sink import RejectedError, Sink, UnreachableError
+from lockgate.controller.store.database import StoreError
 from lockgate.controller.store.writer import Writer
 
 _BATCH = 500
@@ -36,16 +38,23 @@ class Delivery:
         self._reader = reader
         self._writer = writer
         self._retry = _FIRST_RETRY
+        self._known = False
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        await self._write(lambda c: outbox.add_destination(c, self._sink.name))
         while True:
-            pause = await self.step()
+            try:
+                pause = await self.step()
+            except StoreError as error:
+                log.warning("delivery not recorded", destination=self._sink.name, error=str(error))
+                pause = _FIRST_RETRY
             await asyncio.sleep(pause)
 
     async def step(self) -> float:
         """Deliver one batch; how many seconds to wait before the next."""
+        if not self._known:
+            await self._write(lambda c: outbox.add_destination(c, self._sink.name))
+            self._known = True
         batch = await asyncio.to_thread(self._next)
         if not batch:
             return _IDLE_SECONDS

@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from lockgate.controller import clock
+
 CA_CERTIFICATE = "ca.pem"
 CA_KEY = "ca.key"
 LEDGER_KEY = "ledger.key"
@@ -47,7 +49,7 @@ class IdentityError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServerIdentity:
-    """What a TLS server shows: chain and key, PEM."""
+    """What a TLS server shows: chain up to the CA (join tokens name it) and key, PEM."""
 
     chain: bytes
     key: bytes = field(repr=False)
@@ -86,7 +88,8 @@ class Authority:
         usage = ExtendedKeyUsageOID.SERVER_AUTH
         sans = [self._uri("controller"), *(_general_name(name) for name in dict.fromkeys(names))]
         leaf = self._issue(key.public_key(), "controller", sans, usage, now, _SERVER_LIFE)
-        return ServerIdentity(leaf.public_bytes(serialization.Encoding.PEM), _private_pem(key))
+        chain = leaf.public_bytes(serialization.Encoding.PEM) + self.bundle
+        return ServerIdentity(chain, _private_pem(key))
 
     def _uri(self, path: str) -> x509.GeneralName:
         return x509.UniformResourceIdentifier(f"spiffe://{self.trust_domain}/{path}")
@@ -112,6 +115,24 @@ class Authority:
             )
             .sign(self.key, hashes.SHA256())
         )
+
+
+class ServerCertificate:
+    """The certificate a server shows, renewed in memory when a third of its life is left."""
+
+    def __init__(self, ca: Authority, names: Sequence[str]) -> None:
+        self._ca = ca
+        self._names = names
+        self._renew_at: datetime | None = None
+        self._shown = ServerIdentity(b"", b"")
+
+    def current(self) -> tuple[bytes, bytes]:
+        """Chain and key for the next handshake."""
+        now = clock.now()
+        if self._renew_at is None or now >= self._renew_at:
+            self._shown = self._ca.issue_server(self._names, now)
+            self._renew_at = now + _SERVER_LIFE * 2 / 3
+        return self._shown.chain, self._shown.key
 
 
 def create(folder: Path, trust_domain: str, now: datetime) -> Authority:

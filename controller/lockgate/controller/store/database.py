@@ -49,7 +49,9 @@ def open_writer(path: Path, *, durability: str = "FULL") -> Engine:
     Raises:
         StoreError: the database does not keep the durability asked for.
     """
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
+    engine = create_engine(
+        f"sqlite:///{path}", connect_args={"check_same_thread": False}, hide_parameters=True
+    )
     pragmas = {"journal_mode": "WAL", "synchronous": durability}
     _configure(engine, "BEGIN IMMEDIATE", pragmas)
     with engine.connect() as connection:
@@ -65,7 +67,9 @@ def open_reader(path: Path) -> Engine:
     """
     if not path.exists():
         raise StoreError(f"{path}: no store here; run `lockgate controller init` first")
-    engine = create_engine(f"sqlite:///file:{path}?mode=rw&uri=true", poolclass=NullPool)
+    engine = create_engine(
+        f"sqlite:///file:{path}?mode=rw&uri=true", poolclass=NullPool, hide_parameters=True
+    )
     _configure(engine, "BEGIN", {"query_only": "ON"})
     return engine
 
