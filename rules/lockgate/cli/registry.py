@@ -103,7 +103,8 @@ def _to_json(key: ProtectedKey) -> dict[str, object]:
 
 def _to_toml(key: ProtectedKey) -> str:
     """One [[key]] table; a JSON string is a TOML basic string (names are escaped already)."""
-    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in _to_json(key).items() if value]
+    shown = {name: value for name, value in _to_json(key).items() if value}
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in shown.items()]
     return "\n".join(("[[key]]", *lines, "", ""))
 
 
