@@ -183,3 +183,9 @@ def test_public_primes_are_primes():
     for name, field in FIELDS.items():
         if not name.startswith("Curve"):
             assert abs(field + 1 - ORDERS[name]) <= 2 * gmpy2.isqrt(field) + 1
+
+
+def test_exponent_survives_the_loss_of_both_primes(key):
+    """Overwritten primes do not hide a key whose d is whole."""
+    found = rsa.recover(replace(key, p=key.p ^ 4, q=key.q ^ 4, dp=0, dq=0, qinv=0))
+    assert found == rsa.ProvenKey(key.n, key.e, (Proof.RSA_INVERTS,))
