@@ -24,6 +24,7 @@ from lockgate.policy.model import PolicyError
 
 E = TypeVar("E", bound=StrEnum)
 
+_TAG = "tag:yaml.org,2002:"
 _LARGEST_FILE = 1024 * 1024
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -39,7 +40,9 @@ class Value:
 
     def fault(self, why: str) -> PolicyError:
         """An error at this place."""
-        return PolicyError(f'{self.file}:{self.node.start_mark.line + 1}: "{self.key}": {why}')
+        mark = self.node.start_mark
+        line = mark.line + 1 if mark else 0
+        return PolicyError(f'{self.file}:{line}: "{self.key}": {why}')
 
     def table(self, known: Collection[str], required: Collection[str] = ()) -> dict[str, Value]:
         """The mapping at this place; only ``known`` keys, at least the ``required`` ones."""
@@ -108,7 +111,7 @@ def documents(path: Path) -> Iterator[tuple[Value, object]]:
             raise PolicyError(f"{path}: larger than {_LARGEST_FILE} bytes")
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
-                raise PolicyError(f"{path}:{event.start_mark.line + 1}: aliases are not allowed")
+                raise PolicyError(f"{path}: *{event.anchor}: aliases are not allowed")
         for node in yaml.compose_all(text, Loader=yaml.SafeLoader):
             if node is not None:
                 yield Value(node, path, ""), yaml.safe_load(yaml.serialize(node))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, create_engine, select
 from sqlalchemy.exc import DBAPIError
 
@@ -27,7 +28,7 @@ _STATE = Path("/var/lib/lockgate")
 StateDir = Annotated[Path, typer.Option(help="State folder of the controller.")]
 KeyFile = Annotated[
     Path | None,
-    typer.Option("--key", help="Public key of the ledger, PEM (default: the folder's)."),
+    typer.Option("--key", help="Public key of the ledger, PEM; default: the folder's."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
@@ -116,7 +117,7 @@ def prove(
     raise typer.Exit(0 if proof["verified"] else 1)
 
 
-def _prove(connection: Connection, index: int, key: verifier.Ed25519PublicKey) -> dict[str, Any]:
+def _prove(connection: Connection, index: int, key: Ed25519PublicKey) -> dict[str, Any]:
     newest = select(ledger_checkpoints.c.note).order_by(ledger_checkpoints.c.size.desc()).limit(1)
     note = str(connection.execute(newest).scalar() or "")
     opened = verifier.open_checkpoint(note, key)
