@@ -114,6 +114,7 @@ def test_point_that_contradicts_the_scalar_is_not_proven(keys, encoded, judge):
     [
         b"-----BEGIN RSA PRIVATE KEY-----\0-----END RSA PRIVATE KEY-----\0",
         b"-----BEGIN PRIVATE KEY-----",
+        b"-----BEGIN RSA PRIVATE KEY-----\0" + b"\0".join(b"%x" % i**9 for i in range(2000)),
         b"-----BEGIN EC PRIVATE KEY-----\0-----BEGIN DSA PRIVATE KEY-----\0",
         b"-----BEGIN PRIVATE KEY-----\n<your key here>\n-----END PRIVATE KEY-----",
         b"-----BEGIN PRIVATE KEY-----\n" + b"MIIEvQIBADANBg" * 40 + b"\n-----END PRIVATE KEY-----",

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 _BEGIN = re.compile(rb"-----BEGIN ([A-Za-z0-9 -]{1,60}?)-----|---- BEGIN (SSH2 [A-Z ]+) ----")
 _END = re.compile(rb"-----?\s?(?:END|BEGIN) ")
+_NOT_TEXT = re.compile(rb"[^\t\n\r -~]")
 _END_LINE = re.compile(rb"-----END [A-Za-z0-9 -]{1,60}?-----|---- END [A-Za-z0-9 ]{1,60} ----")
 _NEWLINE_ESCAPES = re.compile(
     rb"\\+(?:[rnt]|u000[aAdD9]|x0[aAdD])|%0[aAdD]|&#(?:10|13|x0*[aAdD]);|=\r?\n"
@@ -71,6 +72,9 @@ def open_armour(window: bytes, match: int) -> Armour | None:
     stop = _END.search(text, begin.end())
     body_end = stop.start() if stop else len(text)
     end_line = _END_LINE.match(text, body_end)
+    if end_line is None or (begin[1] or begin[2]) not in end_line[0]:
+        end_line = None
+        body_end = _text_end(text, begin.end(), body_end)
     body = _blank_escapes(text[begin.end() : body_end])
     return Armour(
         label=(begin[1] or begin[2]).decode("ascii"),
@@ -81,6 +85,12 @@ def open_armour(window: bytes, match: int) -> Armour | None:
         closed=end_line is not None,
         width=2 if wide else 1,
     )
+
+
+def _text_end(text: bytes, start: int, stop: int) -> int:
+    """Where text without its END line ends: at the first byte that no text has."""
+    found = _NOT_TEXT.search(text, start, stop)
+    return found.start() if found else stop
 
 
 def _blank_escapes(body: bytes) -> bytes:
@@ -103,12 +113,15 @@ def readings(armour: Armour) -> Iterator[Decoded]:
     body = armour.body
     lines = [_runs(body, line.start(), line.end()) for line in _LINE.finditer(body)]
     lines = [runs for runs in lines if runs]
+    # A lone plus sign joins strings; base64 comes in groups of four.
+    plausible = [[r for r in runs if r[1] - r[0] >= _PLAUSIBLE_RUN] for runs in lines]
+    plausible = [runs for runs in plausible if runs]
     tried: set[tuple[tuple[int, int], ...]] = set()
     for chosen in (
         [run for runs in lines for run in runs],
         [_without_plus(body, run) for runs in lines for run in runs[:1]],
-        [([r for r in runs if r[1] - r[0] >= _PLAUSIBLE_RUN] or runs)[-1] for runs in lines],
-        [max(runs, key=lambda r: r[1] - r[0]) for runs in lines],
+        [runs[-1] for runs in plausible],
+        [max(runs, key=lambda r: r[1] - r[0]) for runs in plausible],
     ):
         runs = tuple(chosen)
         if runs and runs not in tried:
