@@ -32,7 +32,7 @@ _PLAUSIBLE_RUN = 2
 class Armour:
     """One armoured text: its label, its headers, and the body at its place in the window.
 
-    ``start``, ``end`` and ``body_start`` count narrow characters from the match; ``width`` is
+    ``body_start`` and ``end`` count narrow characters from the match; ``width`` is
     the bytes of a character in the member. ``closed`` tells that an END line follows.
     """
 
