@@ -96,7 +96,7 @@ def test_a_whole_ledger_has_no_problem():
 
 @given(st.integers(0, 8), st.integers(0, 8), st.sampled_from(["change", "drop", "insert", "swap"]))
 def test_every_single_mutation_is_detected(place, other, mutation):
-    """One entry changed, removed, inserted or moved is seen."""
+    """One entry changed, removed, inserted or moved is seen; growth behind the end is none."""
     mutated = list(ENTRIES)
     if mutation == "change":
         mutated[place] = entry_bytes({"kind": "k", "time": "t", "n": 100})
@@ -106,7 +106,7 @@ def test_every_single_mutation_is_detected(place, other, mutation):
         mutated.insert(place, ENTRIES[other])
     else:
         mutated[place], mutated[other] = mutated[other], mutated[place]
-    assert bool(problems(mutated, [signed(ENTRIES)])) is (mutated != ENTRIES)
+    assert bool(problems(mutated, [signed(ENTRIES)])) is (mutated[:9] != ENTRIES)
 
 
 def test_a_checkpoint_of_another_key_or_a_changed_one_is_refused():
@@ -162,7 +162,7 @@ def test_a_store_verifies_and_its_export_too(state):
     key = ["--key", folder / "identity" / "ledger.pub"]
     assert run("verify", folder).exit_code == 0
     assert run("verify", folder / "controller.db").exit_code == 0
-    assert run("export", "--out", folder / "out.jsonl", "--state-dir", folder).exit_code == 0
+    assert run("export", "--out", folder / "out.jsonl", "--dir", folder).exit_code == 0
     assert run("verify", folder / "out.jsonl", *key).exit_code == 0
 
 
@@ -187,9 +187,9 @@ def test_every_entry_can_be_proven(state):
     """`prove` gives a proof that holds, and exit code 2 for an entry that is not there."""
     folder, _ = state
     for index in range(20):
-        result = run("prove", index, "--json", "--state-dir", folder)
+        result = run("prove", index, "--json", "--dir", folder)
         assert json.loads(result.output)["verified"] is True
-    assert run("prove", 20, "--state-dir", folder).exit_code == 2
+    assert run("prove", 20, "--dir", folder).exit_code == 2
 
 
 def test_a_rollback_leaves_no_trace(state):
