@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Connection, Engine, select
 
+from lockgate.controller import config, setup
+from lockgate.controller.config import ControllerSettings
 from lockgate.controller.ledger import schema as ledger_schema
 from lockgate.controller.store.database import open_reader, open_writer
 from lockgate.controller.store.schema import metadata
@@ -47,10 +49,12 @@ class RememberingLedger:
         self.entries: list[Mapping[str, Any]] = []
 
     def append(self, connection: Connection, entry: Mapping[str, Any]) -> int:
+        """Remember an entry; its index."""
         self.entries.append(entry)
         return len(self.entries) - 1
 
     def kinds(self) -> list[str]:
+        """The kinds of all entries."""
         return [entry["kind"] for entry in self.entries]
 
 
@@ -60,6 +64,7 @@ class Samples:
     now = NOW
 
     def finding(self, **changes: Any) -> Finding:
+        """A private key, unless changed."""
         fields: dict[str, Any] = {
             "kind": FindingKind.PRIVATE_KEY,
             "class_": FindingClass.PRIVATE,
@@ -72,6 +77,7 @@ class Samples:
         return Finding(**{**fields, **changes})
 
     def report(self, *findings: Finding, gaps: tuple[Gap, ...] = ()) -> Report:
+        """A report of one file with these findings and gaps."""
         return Report(
             path="/zone/core.1",
             sha256="cd" * 32,
@@ -84,9 +90,11 @@ class Samples:
         )
 
     def gap(self) -> Gap:
+        """Bytes that were not looked at."""
         return Gap(GapReason.TRUNCATED, detail="promised more")
 
     def transfer(self, host: str = "host-1", **changes: Any) -> Transfer:
+        """A guarded open by cp, unless changed."""
         fields: dict[str, Any] = {
             "transfer_id": uuid7(),
             "zone": Zone("signing", signing=True),
@@ -129,18 +137,27 @@ class RunningController:
         self.process: subprocess.Popen[str] | None = None
         self.addresses: dict[str, str] = {}
 
-    def command(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [*COMMAND, *arguments, "--dir", self.state], capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    @property
+    def settings(self) -> ControllerSettings:
+        """What its state folder says."""
+        return config.load(flags={"state_dir": self.state}, environment={})
 
-    def rows(self, verb: str, *arguments: str) -> list[dict[str, Any]]:
-        lines = self.command(verb, "--json", *arguments).splitlines()
-        return [json.loads(line) for line in lines]
+    def initialise(self) -> None:
+        """Make authority, keys and store."""
+        flags = {"state_dir": self.state, "trust_domain": "test.internal"}
+        setup.initialise(config.load(flags=flags, environment={}))
+
+    def token(self, host: str | None = None) -> str:
+        """A join token good for a minute."""
+        return setup.make_token(self.settings, host, timedelta(minutes=1)).text()
+
+    def read(self, query: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of one of the store's read queries."""
+        with open_reader(self.settings.database).connect() as connection:
+            return query(connection, *arguments)
 
     def start(self, **environment: str) -> "RunningController":
+        """Run it and wait until it serves."""
         ports = ("--port", "0", "--enrol-port", "0", "--metrics-port", "0")
         log = (self.state / "log").open("a")
         self.process = subprocess.Popen(
@@ -156,6 +173,7 @@ class RunningController:
         return self
 
     def stop(self, number: int = signal.SIGTERM) -> int:
+        """Signal it and wait; its exit code."""
         if self.process is None:
             return 0
         self.process.send_signal(number)
@@ -166,21 +184,24 @@ class RunningController:
 
     def entries(self) -> list[dict[str, Any]]:
         """What the ledger says, in its order."""
-        with open_reader(self.state / "controller.db").connect() as connection:
-            rows = connection.execute(select(ledger_schema.ledger_entries)).all()
+        entries = ledger_schema.ledger_entries
+        rows = self.read(lambda c: c.execute(select(entries).order_by(entries.c.index)).all())
         return [json.loads(row.entry) for row in rows]
 
     @property
     def ca(self) -> bytes:
+        """The CA certificate, PEM."""
         return (self.state / "identity" / "ca.pem").read_bytes()
 
     def enrolment(self) -> enrolment_pb2_grpc.EnrolmentServiceStub:
+        """A client of the enrolment port."""
         credentials = grpc.ssl_channel_credentials(self.ca)
         channel = grpc.secure_channel(self.addresses["enrol"], credentials)
         return enrolment_pb2_grpc.EnrolmentServiceStub(channel)
 
     def enrol(self, host: str) -> "Agent":
-        token = self.command("token").strip()
+        """A new agent with a certificate."""
+        token = self.token()
         key = ec.generate_private_key(ec.SECP256R1())
         request = enrolment_pb2.EnrolRequest(
             request_id=uuid7(), join_token=token, certificate_request=csr(key), host=host
@@ -190,6 +211,7 @@ class RunningController:
 
 
 def csr(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A PKCS#10 request, DER."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
@@ -209,6 +231,7 @@ class Agent:
         self.connect()
 
     def connect(self) -> None:
+        """Open the mTLS channel with the present certificate."""
         pem = self.key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -219,12 +242,14 @@ class Agent:
         self.stub = decision_pb2_grpc.DecisionServiceStub(self.channel)
 
     def number(self) -> int:
+        """The number of the next message."""
         self.sequence += 1
         return self.sequence
 
     def verdict_request(
         self, transfer: Transfer, report: Report
     ) -> decision_pb2.RequestVerdictRequest:
+        """A request with a fresh id and number."""
         return decision_pb2.RequestVerdictRequest(
             request_id=uuid7(),
             sequence=self.number(),
@@ -233,9 +258,11 @@ class Agent:
         )
 
     def ask(self, transfer: Transfer, report: Report) -> decision_pb2.RequestVerdictResponse:
+        """Ask for a verdict."""
         return self.stub.RequestVerdict(self.verdict_request(transfer, report), timeout=10)
 
     def tell(self, receipt: Receipt) -> decision_pb2.ReportEnforcementResponse:
+        """Send a receipt."""
         request = decision_pb2.ReportEnforcementRequest(
             request_id=uuid7(), sequence=self.number(), receipt=convert.receipt_to_wire(receipt)
         )
@@ -246,7 +273,7 @@ class Agent:
 def controller(tmp_path) -> Iterator[RunningController]:
     """A running controller of its own."""
     made = RunningController(tmp_path / "state")
-    made.command("init", "--trust-domain", "test.internal")
+    made.initialise()
     made.start()
     yield made
     made.stop(signal.SIGKILL)
@@ -259,6 +286,13 @@ def agent(controller) -> Agent:
 
 
 @pytest.fixture
+def certificate_request() -> tuple[bytes, ec.EllipticCurvePrivateKey]:
+    """A PKCS#10 request and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return csr(key), key
+
+
+@pytest.fixture
 def small_disk_controller(tmp_path) -> Iterator[RunningController]:
     """A running controller whose state folder has 8 MiB."""
     state = tmp_path / "small"
@@ -266,7 +300,7 @@ def small_disk_controller(tmp_path) -> Iterator[RunningController]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "lockgate-c1", state], check=True)
     made = RunningController(state)
     try:
-        made.command("init")
+        made.initialise()
         yield made.start()
     finally:
         made.stop(signal.SIGKILL)

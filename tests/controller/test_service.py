@@ -13,7 +13,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from lockgate.controller import setup
 from lockgate.controller.incidents import CANARY
+from lockgate.controller.store import reading
 from lockgate.scan.report import FindingClass
 from lockgate.v1 import decision_pb2, enrolment_pb2, transfer_pb2
 from lockgate.wire.ids import uuid7
@@ -31,11 +33,13 @@ def refused(call, *arguments):
 
 
 def receipt_for(transfer, verdict=Verdict.BLOCK, enforcement=Enforcement.DENIED):
+    """What an agent says it did about a transfer."""
     now = datetime.now(UTC)
     return Receipt(transfer.transfer_id, verdict, enforcement, None, 1, now, path=transfer.path)
 
 
 def wait_until(check, seconds=10.0):
+    """What ``check`` gives as soon as it is true."""
     end = time.monotonic() + seconds
     while not (found := check()):
         assert time.monotonic() < end, "did not happen in time"
@@ -44,6 +48,7 @@ def wait_until(check, seconds=10.0):
 
 
 def alert_lines(controller):
+    """What the file sink has written."""
     path = controller.state / "alerts.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -55,7 +60,7 @@ def test_a_clean_file_is_allowed_with_a_passport_and_no_alert(controller, agent,
     assert answer.passport
     entry = controller.entries()[answer.ledger_index]
     assert (entry["kind"], entry["verdict"], entry["host"]) == ("verdict", "ALLOW", "host-1")
-    assert controller.rows("alerts") == []
+    assert controller.read(reading.alerts_of, 1000) == []
 
 
 def test_a_key_is_stopped_recorded_and_alerted(controller, agent, samples):
@@ -65,19 +70,24 @@ def test_a_key_is_stopped_recorded_and_alerted(controller, agent, samples):
     assert answer.decision.verdict == transfer_pb2.VERDICT_BLOCK
     assert answer.passport == b""
     told = agent.tell(receipt_for(transfer))
-    shown = controller.rows("transfers")[0]
+    shown = controller.read(reading.transfers, 100)[0]
     assert shown["transfer_id"] == transfer.transfer_id
     assert shown["fingerprints"] == [finding.fingerprint]
     assert shown["receipts"][0]["ledger_index"] == told.ledger_index
     assert shown["opener"]["pid"] == 77
-    incident = controller.rows("incidents")[0]
+    incident = controller.read(reading.incidents_of, 100)[0]
     assert incident["fingerprint"] == finding.fingerprint
     assert incident["files"] == ["host-1:/zone/core.1"]
     events = wait_until(lambda: len(alert_lines(controller)) == 2 and alert_lines(controller))
     assert [e["activity_id"] for e in events] == [1, 2]
     assert {e["finding_info"]["uid"] for e in events} == {transfer.transfer_id}
     assert events[0]["unmapped"]["lockgate"]["ledger_index"] == answer.ledger_index
-    wait_until(lambda: {a["delivery"]["file"] for a in controller.rows("alerts")} == {"delivered"})
+    wait_until(
+        lambda: (
+            {a["delivery"]["file"] for a in controller.read(reading.alerts_of, 1000)}
+            == {"delivered"}
+        )
+    )
 
 
 def test_the_ledger_names_no_person(controller, agent, samples):
@@ -97,7 +107,7 @@ def test_one_key_in_many_files_is_one_incident(controller, samples):
         for name in ("a", "b"):
             transfer = samples.transfer(host, path=f"/zone/{name}")
             agent.ask(transfer, samples.report(finding))
-    incident = controller.rows("incidents")
+    incident = controller.read(reading.incidents_of, 100)
     assert len(incident) == 1
     assert incident[0]["hosts"] == ["host-1", "host-2"]
     assert incident[0]["files"] == [f"host-{n}:/zone/{x}" for n in (1, 2) for x in "ab"]
@@ -109,9 +119,9 @@ def test_canaries_are_counted_and_never_paged(controller, agent, samples):
     transfer = samples.transfer()
     agent.ask(transfer, samples.report(canary))
     agent.tell(receipt_for(transfer))
-    assert controller.rows("alerts") == []
-    assert controller.rows("incidents") == []
-    assert controller.rows("transfers")[0]["canary"] is True
+    assert controller.read(reading.alerts_of, 1000) == []
+    assert controller.read(reading.incidents_of, 100) == []
+    assert controller.read(reading.transfers, 100)[0]["canary"] is True
     url = f"http://{controller.addresses['metrics']}/metrics"
     metrics = urllib.request.urlopen(url, timeout=5).read().decode()
     assert 'lockgate_canaries_total{host="host-1"} 1' in metrics
@@ -124,7 +134,7 @@ def test_a_canary_that_got_out_is_an_alert(controller, agent, samples):
     transfer = samples.transfer()
     agent.ask(transfer, samples.report(canary))
     agent.tell(receipt_for(transfer, enforcement=Enforcement.ALLOWED))
-    assert [a["event"]["severity_id"] for a in controller.rows("alerts")] == [5]
+    assert [a["event"]["severity_id"] for a in controller.read(reading.alerts_of, 1000)] == [5]
 
 
 def test_a_repeated_request_gets_the_same_answer(controller, agent, samples):
@@ -200,7 +210,7 @@ def test_a_disarmed_guard_is_in_the_ledger_and_alerted(controller, agent):
     answer = agent.stub.ReportGuard(request, timeout=10)
     entry = controller.entries()[answer.ledger_index]
     assert (entry["kind"], entry["change"], entry["zone"]) == ("guard", "disarmed", "signing")
-    assert controller.rows("alerts")[0]["event"]["severity_id"] == 4
+    assert controller.read(reading.alerts_of, 1000)[0]["event"]["severity_id"] == 4
 
 
 MALFORMED = {
@@ -290,12 +300,12 @@ def test_without_a_certificate_nothing_is_decided(controller, samples):
 def test_a_ban_holds_on_the_open_connection(controller, agent, samples):
     """The next call after the ban is refused, without a new handshake."""
     agent.ask(samples.transfer(), samples.report())
-    controller.command("ban", "host-1", "--reason", "lost laptop")
+    assert setup.ban(controller.settings, "host-1", "lost laptop")
     request = agent.verdict_request(samples.transfer(), samples.report())
     denied = (grpc.StatusCode.PERMISSION_DENIED, "banned")
     assert refused(agent.stub.RequestVerdict, request) == denied
     assert {"ban", "refusal"} <= {e["kind"] for e in controller.entries()}
-    assert controller.rows("agents")[0]["ban_reason"] == "lost laptop"
+    assert controller.read(reading.agents_of)[0]["ban_reason"] == "lost laptop"
 
 
 def test_an_expired_certificate_is_refused_on_its_open_connection(controller, samples):
@@ -310,14 +320,12 @@ def test_an_expired_certificate_is_refused_on_its_open_connection(controller, sa
     assert refused(agent.stub.RequestVerdict, request) == expired
 
 
-def test_token_misuse_is_refused_and_recorded(controller, agent):
+def test_token_misuse_is_refused_and_recorded(controller, agent, certificate_request):
     """A spent token, and a repeated enrolment with its first answer."""
-    token = controller.command("token", "--host", "host-9").strip()
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
+    token = controller.token("host-9")
+    request_bytes, _ = certificate_request
     request = enrolment_pb2.EnrolRequest(
-        request_id=uuid7(), join_token=token, certificate_request=make_request(key), host="host-9"
+        request_id=uuid7(), join_token=token, certificate_request=request_bytes, host="host-9"
     )
     stub = controller.enrolment()
     first = stub.Enrol(request, timeout=10)
@@ -332,14 +340,6 @@ def test_token_misuse_is_refused_and_recorded(controller, agent):
         "token-used",
     )
     assert token not in json.dumps(controller.entries())
-
-
-def make_request(key):
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
 def test_refusals_cannot_fill_the_ledger(controller):
@@ -362,10 +362,13 @@ def test_a_verdict_without_a_receipt_is_an_alert(controller, samples):
     agent.ask(silent, samples.report())
     agent.ask(spoken, samples.report())
     agent.tell(receipt_for(spoken, Verdict.ALLOW, Enforcement.ALLOWED))
-    overdue = lambda: [e for e in controller.entries() if e["kind"] == "receipt-overdue"]
+
+    def overdue():
+        return [e for e in controller.entries() if e["kind"] == "receipt-overdue"]
+
     wait_until(overdue, 20)
     assert [e["transfer_id"] for e in overdue()] == [silent.transfer_id]
-    events = [a["event"]["unmapped"]["lockgate"] for a in controller.rows("alerts")]
+    events = [a["event"]["unmapped"]["lockgate"] for a in controller.read(reading.alerts_of, 1000)]
     assert [e["event"] for e in events] == ["receipt-overdue"]
 
 
