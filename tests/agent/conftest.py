@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -105,6 +106,16 @@ class GuardProcess:
         keys = ("enforcement", "verdict", "reason", "errno", "path", "quarantine_id", "executable")
         lines = (self.state_dir / "receipts").read_text().splitlines()
         return [dict(zip(keys, line.split("\t"), strict=True)) for line in lines]
+
+    def enforcements(self, count: int) -> list[str]:
+        """What was done about each attempt, once there are ``count`` receipts."""
+        wait_until(lambda: len(self.receipts()) >= count)
+        return [receipt["enforcement"] for receipt in self.receipts()]
+
+    def snapshot(self) -> dict[str, object]:
+        """What the guard said of itself when it ended."""
+        found: dict[str, object] = json.loads((self.state_dir / "snapshot").read_text())
+        return found
 
     def end(self) -> None:
         """End agent and holder, whatever state they are in."""

@@ -141,6 +141,6 @@ def _flags(pid: int, name: str) -> int:
 
 def _executable(pid: int) -> str:
     try:
-        return escape_name(os.readlink(f"/proc/{pid}/exe"))
+        return escape_name(os.readlink(f"/proc/{pid}/exe"))  # noqa: PTH115 - keeps every byte
     except OSError:
         return ""

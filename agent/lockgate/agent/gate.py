@@ -46,9 +46,13 @@ class GateSettings:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """One pending open. ``access`` None: the read lease was granted, so it can only read."""
+    """One pending open. ``access`` None: the read lease was granted, so it can only read.
+
+    ``tid`` is the thread that waits.
+    """
 
     number: int
+    tid: int
     identity: FileIdentity
     access: Access | None = None
 
@@ -101,9 +105,14 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Examine:
-    """Look whether any process has the file of a pending writer open."""
+    """Look whether any process has the file of a pending writer open.
+
+    ``admitted`` are threads that were let in and may not have left open(2) yet: until then
+    their descriptors are nowhere to be seen.
+    """
 
     number: int
+    admitted: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,7 @@ class Gate:
         self._asks: dict[int, tuple[int, Opening]] = {}
         self._parked: defaultdict[Inode, list[int]] = defaultdict(list)
         self._released: set[Inode] = set()
+        self._admitted: defaultdict[Inode, set[int]] = defaultdict(set)
         self._writers: set[Inode] = set()
         self._names = 0
 
@@ -173,12 +183,14 @@ class Gate:
         self._released.update(readers)
         self._writers.update(writers)
 
-    def judged(self, identity: FileIdentity, today: datetime) -> bool:
+    def judged(self, identity: FileIdentity, tid: int, today: datetime) -> bool:
         """The short way of a sealed open: True when it passes on what is known already."""
         decision = self._cache.decision(identity, today)
         if decision is None or decision.verdict is not Verdict.ALLOW:
             return False
-        self._released.add((identity.device, identity.inode))
+        inode = (identity.device, identity.inode)
+        self._released.add(inode)
+        self._admitted[inode].add(tid)
         return True
 
     def opened(self, opening: Opening, now: float, today: datetime) -> list[Command]:
@@ -196,9 +208,10 @@ class Gate:
         """A file was closed. ``sole``: nobody has it open; ``quiet``: nobody writes it."""
         if sole:
             self._released.discard(inode)
+            self._admitted.pop(inode, None)
         if sole or quiet:
             self._writers.discard(inode)
-        return [Examine(n) for n in self._parked.get(inode, ())]
+        return self._examine(inode)
 
     def written(self, number: int, identity: FileIdentity) -> list[Command]:
         """A writer closed a file that nobody writes any more: judge it before it is asked for.
@@ -255,6 +268,8 @@ class Gate:
             self._released.discard(opening.inode)
         if not written:
             self._writers.discard(opening.inode)
+        if not read and not written:
+            self._admitted.pop(opening.inode, None)
         if self._obstructed(opening):
             return self._park(pending, now)
         self._unpark(number)
@@ -323,7 +338,7 @@ class Gate:
             pending.parked_until = now + self._settings.writer_wait_s
             self._parked[opening.inode].append(opening.number)
             examine = opening.inode not in self._job_of
-            return [*commands, *([Examine(opening.number)] if examine else [])]
+            return [*commands, *([self._examination(opening)] if examine else [])]
         if not access.reads or access.truncates or opening.identity.size == 0:
             return [*commands, self._pass(opening)]
         known = self._known(opening, today)
@@ -348,7 +363,16 @@ class Gate:
         pending = self._pending[number]
         if pending.opening.inode in self._job_of:
             return self._park(pending, now)
-        return [Examine(number)]
+        return [self._examination(pending.opening)]
+
+    def _examine(self, inode: Inode) -> list[Command]:
+        """Look again at whoever stands in the way of the writers that wait for a file."""
+        numbers = self._parked.get(inode, ())
+        return [self._examination(self._pending[number].opening) for number in numbers]
+
+    def _examination(self, opening: Opening) -> Command:
+        admitted = self._admitted.get(opening.inode, ())
+        return Examine(opening.number, frozenset(admitted) - {opening.tid})
 
     def _unpark(self, number: int) -> None:
         pending = self._pending[number]
@@ -376,6 +400,7 @@ class Gate:
     def _admit(self, opening: Opening) -> None:
         """Remember who is let in, so that readers and writers never meet."""
         access = opening.access
+        self._admitted[opening.inode].add(opening.tid)
         if access is None or access.reads:
             self._released.add(opening.inode)
         if access is not None and access.writes:
@@ -468,8 +493,11 @@ class Gate:
         self._backlog.pop(job, None)
         inode = (state.identity.device, state.identity.inode)
         del self._job_of[inode]
-        parked = [Examine(n) for n in self._parked.get(inode, ())]
-        return [Drop(job, cancel=cancel and state.started), *parked, *self._next_background()]
+        return [
+            Drop(job, cancel=cancel and state.started),
+            *self._examine(inode),
+            *self._next_background(),
+        ]
 
 
 def _why_unusable(report: Report | None, *, unchanged: bool) -> HoldReason | None:

@@ -30,7 +30,7 @@ from lockgate.agent.custody import Custody, identity_of, is_sole, seal
 from lockgate.agent.errnos import errno_of
 from lockgate.agent.gate import Gate, GateSettings, Opening
 from lockgate.agent.group import GroupLink
-from lockgate.agent.opener import path_of, pending_access, read_opener
+from lockgate.agent.opener import may_be_opening, path_of, pending_access, read_opener
 from lockgate.agent.ports import Decider, Workers
 from lockgate.agent.quarantine import Quarantine
 from lockgate.agent.transfers import new_transfer, receipt_of
@@ -247,13 +247,13 @@ class Guard:
             status = os.fstat(fd)
             identity = identity_of(status)
             today = datetime.now(UTC)
-            if sealed and self._gate.judged(identity, today):
+            if sealed and self._gate.judged(identity, tid, today):
                 self._pass(fd)
             elif not stat.S_ISREG(status.st_mode):
                 self._pass(fd)  # a FIFO, socket or device: it has no bytes in the filesystem
             else:
                 self._tids[fd] = tid
-                opening = Opening(fd, identity, None if sealed else pending_access(tid))
+                opening = Opening(fd, tid, identity, None if sealed else pending_access(tid))
                 self._do(self._gate.opened(opening, time.monotonic(), today))
         except OSError:
             self._answers.deny(fd, errno.EAGAIN)
@@ -305,8 +305,8 @@ class Guard:
                     transfer = self._transfer(number)
                     self._transfers[number] = transfer
                     self._decider.request(ask, transfer, report)
-                case gate.Examine(number):
-                    self._examine(number)
+                case gate.Examine(number, admitted):
+                    self._examine(number, admitted)
                 case gate.Drop(job, cancel):
                     self._drop(job, cancel=cancel)
 
@@ -327,15 +327,18 @@ class Guard:
             self._workers.cancel(job)
         self._custodies.pop(job).close()
 
-    def _examine(self, number: int) -> None:
+    def _examine(self, number: int, admitted: frozenset[int]) -> None:
         if number not in self._tids:
             return
-        status = os.fstat(number)
-        read, written = census.users_of((status.st_dev, status.st_ino), census.own_pids())
-        now = time.monotonic()
+        waiting = set(self._tids.values())
+        read = written = any(may_be_opening(tid) for tid in admitted - waiting)
+        if not read:
+            status = os.fstat(number)
+            read, written = census.users_of((status.st_dev, status.st_ino), census.own_pids())
+        today = datetime.now(UTC)
         self._do(
             self._gate.examined(
-                number, read=read, written=written, now=now, today=datetime.now(UTC)
+                number, read=read, written=written, now=time.monotonic(), today=today
             )
         )
 

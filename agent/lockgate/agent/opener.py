@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
+from pathlib import Path
 
 from lockgate.scan.names import escape_name
 from lockgate.wire.transfer import Opener
@@ -23,6 +24,12 @@ _COMMAND_BYTES = 1024
 _OPEN_CALLS: dict[str, dict[int, int | None]] = {
     "x86_64": {2: 1, 257: 2, 85: None},
     "aarch64": {56: 2},
+}
+#: Calls in which a thread may be on its way from the answer to a descriptor: the opens,
+#: open_by_handle_at, execve, execveat, io_uring_enter. Kernel threads show -1.
+_OPENING_CALLS: dict[str, frozenset[int]] = {
+    "x86_64": frozenset({-1, 2, 85, 257, 437, 304, 59, 322, 426}),
+    "aarch64": frozenset({-1, 56, 437, 265, 221, 281, 426}),
 }
 _CREAT_FLAGS = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
 
@@ -65,6 +72,21 @@ def parse_syscall(line: str, machine: str) -> Access:
 def pending_access(tid: int) -> Access:
     """What the open that holds thread ``tid`` may do."""
     return parse_syscall(_text(f"/proc/{tid}/syscall"), platform.machine())
+
+
+def may_be_opening(tid: int) -> bool:
+    """Whether a thread that was let in may still be inside its open(2).
+
+    A thread that runs tells nothing of where it is, so it may be.
+    """
+    if not Path(f"/proc/{tid}").exists():
+        return False
+    first = _text(f"/proc/{tid}/syscall").split()[:1]
+    opening = _OPENING_CALLS.get(platform.machine())
+    try:
+        return opening is None or int(first[0]) in opening
+    except (IndexError, ValueError):
+        return True
 
 
 def read_opener(tid: int) -> Opener:
