@@ -173,7 +173,7 @@ def main() -> int:
     try:
         with _stage() as stage:
             controller = Controller(stage.work / "controller", stage.work)
-            controller.prepare(stage.registry)
+            controller.prepare()
             with controller.running():
                 _say(f"controller  {controller.address} (SQLite, its own CA, mutual TLS)")
                 evidence = _replay(stage, controller)

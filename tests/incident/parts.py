@@ -105,8 +105,8 @@ class Controller:
     address: str = ""
     enrol_address: str = ""
 
-    def prepare(self, registry: Path) -> None:
-        """Make authority, keys and store; ``registry`` may be filled until it serves."""
+    def prepare(self) -> None:
+        """Make authority, keys and store."""
         run("controller", "init", "--dir", str(self.state), "--trust-domain", "demo.lockgate")
 
     @contextmanager

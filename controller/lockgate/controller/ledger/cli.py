@@ -24,8 +24,8 @@ from lockgate.controller.ledger.schema import ledger_checkpoints, ledger_entries
 
 app = typer.Typer(help="Verify, export and prove the ledger.", no_args_is_help=True)
 
-_STATE = Path("/var/lib/lockgate")
-StateDir = Annotated[Path, typer.Option(help="State folder of the controller.")]
+_STATE = Path("/var/lib/lockgate/controller")
+StateDir = Annotated[Path, typer.Option("--dir", help="State folder of the controller.")]
 KeyFile = Annotated[
     Path | None,
     typer.Option("--key", help="Public key of the ledger, PEM; default: the folder's."),
