@@ -42,7 +42,8 @@ class Value:
         """An error at this place."""
         mark = self.node.start_mark
         line = mark.line + 1 if mark else 0
-        return PolicyError(f'{self.file}:{line}: "{self.key}": {why}')
+        key = f'"{self.key}": ' if self.key else ""
+        return PolicyError(f"{self.file}:{line}: {key}{why}")
 
     def table(self, known: Collection[str], required: Collection[str] = ()) -> dict[str, Value]:
         """The mapping at this place; only ``known`` keys, at least the ``required`` ones."""
