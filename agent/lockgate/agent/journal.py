@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lockgate.agent.durable import sync_directory
 from lockgate.scan.report import Report, report_to_json
 from lockgate.wire.transfer import Decision, GuardChange, Receipt, Transfer, Zone
 
@@ -80,7 +81,7 @@ class Journal:
             before = 0
         try:
             if os.write(self._fd, content) != len(content):
-                raise OSError("short write")
+                raise OSError("short write")  # noqa: TRY301 - one way to undo
             if durable:
                 os.fdatasync(self._fd)
         except OSError:
@@ -94,11 +95,7 @@ class Journal:
     def _open(self) -> int:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         fd = os.open(self._folder / _NAME, flags, 0o600)
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_directory(self._folder)
         return fd
 
     def _set_aside(self) -> None:

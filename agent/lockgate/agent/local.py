@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from lockgate.agent.journal import Journal, decision_line, guard_line, receipt_line
 from lockgate.agent.mailbox import Mailbox
@@ -43,6 +43,9 @@ class _Question:
     report: Report
 
 
+_Item: TypeAlias = _Question | dict[str, Any] | threading.Event
+
+
 class LocalDecider:
     """Implements :class:`lockgate.agent.ports.Decider` with a policy and a journal."""
 
@@ -50,7 +53,7 @@ class LocalDecider:
         self._rule = rule
         self._journal = journal
         self._decisions: Mailbox[tuple[int, Decision]] = Mailbox()
-        self._waiting: queue.SimpleQueue[_Question | dict[str, Any] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="decider", daemon=True)
         self._thread.start()
 
@@ -74,6 +77,12 @@ class LocalDecider:
         """Write into the journal that a guard was put on or taken off."""
         self._waiting.put(guard_line(zone, change, detail))
 
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until all that was said so far is durable; False when that took too long."""
+        settled = threading.Event()
+        self._waiting.put(settled)
+        return settled.wait(timeout_s)
+
     def close(self) -> None:
         """Write what waits, then stop."""
         self._waiting.put(None)
@@ -95,12 +104,13 @@ class LocalDecider:
                 break
         self._journal.close()
 
-    def _settle(self, batch: list[_Question | dict[str, Any]]) -> None:
+    def _settle(self, batch: list[_Item]) -> None:
         lines: list[dict[str, Any]] = []
         decided: list[tuple[int, Decision]] = []
         for item in batch:
             if isinstance(item, dict):
                 lines.append(item)
+            if not isinstance(item, _Question):
                 continue
             decision = self._decide(item)
             decided.append((item.job, decision))
@@ -109,6 +119,10 @@ class LocalDecider:
             self._journal.append(lines, durable=True)
         except OSError:
             decided = [(job, _unrecorded(decision)) for job, decision in decided]
+        else:
+            for item in batch:
+                if isinstance(item, threading.Event):
+                    item.set()
         for answer in decided:
             self._decisions.put(answer)
 

@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
+from lockgate.agent.durable import sync_directory
+
 _MAGIC = b"LGr1"
 _HEAD = struct.Struct("<4sIIQB")
 _SEGMENT_BYTES = 4 << 20
@@ -204,7 +206,7 @@ class Spool:
         try:
             written = os.pwrite(self._active, content, segment.size)
             if written != len(content):
-                raise OSError("short write")
+                raise OSError("short write")  # noqa: TRY301 - one way to undo
         except OSError as error:
             os.ftruncate(self._active, segment.size)
             raise SpoolFull(f"the disk refused: {error.strerror or error}") from None
@@ -221,10 +223,10 @@ class Spool:
             raise SpoolFull(f"the disk refused: {error.strerror}") from None
         try:
             if os.write(fd, header) != len(header):
-                raise OSError("short write")
+                raise OSError("short write")  # noqa: TRY301 - one way to undo
             if self._durable:
                 os.fsync(fd)
-                self._sync_folder()
+                sync_directory(self._folder)
         except OSError as error:
             os.close(fd)
             path.unlink(missing_ok=True)
@@ -232,13 +234,6 @@ class Spool:
         self._close_active()
         self._active = fd
         self._segments.append(_Segment(path, len(header), set()))
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def _close_active(self) -> None:
         if self._active is not None:

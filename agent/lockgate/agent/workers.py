@@ -203,7 +203,7 @@ class WorkerPool:
             raise
         finally:
             theirs.close()
-        ours.setblocking(False)
+        ours.settimeout(0)
         return _Worker(process, ours, deadline=time.monotonic() + _START_S)
 
     def _note_failed_start(self) -> None:

@@ -1,0 +1,238 @@
+"""``lockgate agent``: the commands of one host's agent.
+
+Rules enforced here:
+
+1. Every failure says what to do; exit codes: 0 done, 1 could not, 2 usage.
+2. Whatever a program may want to read has ``--json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from lockgate.agent.config import DEFAULT_RUN, DEFAULT_STATE, AgentSettings, Mode
+from lockgate.scan.limits import Profile
+
+app = typer.Typer(
+    help="Guard a zone on this host.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+quarantine = typer.Typer(help="Files that were moved away.", no_args_is_help=True)
+app.add_typer(quarantine, name="quarantine")
+
+StateDir = Annotated[Path, typer.Option("--state-dir", help="Where the agent keeps its state.")]
+RunDir = Annotated[Path, typer.Option("--run-dir", help="Where the agent keeps its sockets.")]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+_USAGE = 2
+
+
+@app.command()
+def enrol(
+    controller: Annotated[str, typer.Option(help="HOST:PORT of the enrolment port (7444).")],
+    token: Annotated[str, typer.Option(help="The join token.", envvar="LOCKGATE_JOIN_TOKEN")],
+    host: Annotated[str | None, typer.Option(help="Name of this host; else its own.")] = None,
+    state_dir: StateDir = DEFAULT_STATE,
+) -> None:
+    """Get this host's certificate for a join token."""
+    import socket
+
+    from lockgate.agent import identity
+
+    with _failures():
+        until = identity.enrol(state_dir, controller, token, host or socket.gethostname())
+    typer.echo(f"enrolled; the certificate is valid until {until.isoformat()} and renews itself")
+
+
+@app.command()
+def run(
+    config: Annotated[Path | None, typer.Option(help="Settings (TOML).")] = None,
+    state_dir: Annotated[Path | None, typer.Option()] = None,
+    run_dir: Annotated[Path | None, typer.Option()] = None,
+) -> None:
+    """Guard the zones of the settings, decided by the controller."""
+    from lockgate.agent import config as settings_of
+
+    with _failures():
+        settings = settings_of.load(config, {"state_dir": state_dir, "run_dir": run_dir})
+        if not settings.zones:
+            _fail('no zone is set; add [[zones]] with path = "/srv/zone" to the settings', _USAGE)
+    _start(settings, local=False)
+
+
+@app.command()
+def guard(
+    directories: Annotated[list[Path], typer.Argument(metavar="DIR...", help="The zones.")],
+    policy: Annotated[list[Path] | None, typer.Option(help="Policy (YAML).")] = None,
+    mode: Annotated[Mode, typer.Option(help="What is done about a zone.")] = Mode.ENFORCE,
+    registry: Annotated[list[Path] | None, typer.Option(help="Protected keys.")] = None,
+    profile: Annotated[Profile, typer.Option(help="How much work a scan does.")] = Profile.STANDARD,
+    signing: Annotated[bool, typer.Option(help="Keys are used to sign in these zones.")] = False,  # noqa: FBT002 - a flag
+    deadline: Annotated[float, typer.Option(help="Seconds an open may wait.")] = 20.0,
+    workers: Annotated[int, typer.Option(help="Scan workers.", min=1)] = 1,
+    metrics: Annotated[str, typer.Option(help="ADDRESS:PORT on loopback; else none.")] = "",
+    state_dir: StateDir = DEFAULT_STATE,
+    run_dir: RunDir = DEFAULT_RUN,
+) -> None:
+    """Guard directories without a controller; prints READY when opens are being held."""
+    from lockgate.agent.config import ScanSettings, ZoneSettings
+
+    with _failures():
+        scan = ScanSettings(workers=workers, profile=profile, registry_files=tuple(registry or ()))
+        settings = AgentSettings(
+            zones=tuple(ZoneSettings(d, signing=signing, mode=mode) for d in directories),
+            state_dir=state_dir.resolve(),
+            run_dir=run_dir.resolve(),
+            policy_files=tuple(policy or ()),
+            open_deadline_seconds=deadline,
+            metrics_listen=metrics,
+            scan=scan,
+        )
+    _start(settings, local=True)
+
+
+@app.command()
+def status(run_dir: RunDir = DEFAULT_RUN, as_json: Json = False) -> None:  # noqa: FBT002 - a flag
+    """Say how the agent of this host is."""
+    from lockgate.agent.control import ask
+
+    with _failures():
+        answer = ask(run_dir, "status")
+    if as_json:
+        typer.echo(json.dumps(answer, sort_keys=True))
+        return
+    for line in _lines(answer):
+        typer.echo(line)
+
+
+@app.command()
+def why(
+    path: Annotated[Path, typer.Argument(help="The file.")],
+    state_dir: StateDir = DEFAULT_STATE,
+    as_json: Json = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Explain the last verdict on a file: who tried, what was found, what to do."""
+    from lockgate.agent import journal
+    from lockgate.agent.why import last, sentences
+
+    with _failures():
+        explained = last(journal.read(state_dir / "journal"), path)
+    if as_json:
+        known = {"decision": explained.decision, "receipt": explained.receipt}
+        typer.echo(json.dumps(known, sort_keys=True))
+    else:
+        for sentence in sentences(explained):
+            typer.echo(sentence)
+    if explained.decision is None and explained.receipt is None:
+        raise typer.Exit(1)
+
+
+@app.command()
+def disarm(
+    state_dir: StateDir = DEFAULT_STATE,
+    run_dir: RunDir = DEFAULT_RUN,
+    as_json: Json = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Take the guard off, also when the agent hangs. Recorded and alerted; needs root."""
+    from dataclasses import asdict
+
+    from lockgate.agent import disarm as taking_off
+
+    with _failures():
+        record = taking_off.disarm(run_dir, state_dir)
+    if as_json:
+        typer.echo(json.dumps(asdict(record), sort_keys=True))
+    elif record.armed:
+        typer.echo(f"the guard is off; {record.refused_opens} waiting opens were refused")
+    else:
+        typer.echo("no guard was on")
+
+
+@quarantine.command("list")
+def quarantine_list(state_dir: StateDir = DEFAULT_STATE, as_json: Json = False) -> None:  # noqa: FBT002 - a flag
+    """List the files in quarantine, oldest first."""
+    from dataclasses import asdict
+
+    from lockgate.agent.quarantine import read_index
+    from lockgate.scan.names import escape_name
+
+    with _failures():
+        entries = sorted(read_index(state_dir / "quarantine"), key=lambda entry: entry.time)
+    for entry in entries:
+        if as_json:
+            typer.echo(json.dumps(asdict(entry), sort_keys=True))
+        else:
+            name = escape_name(entry.original)
+            typer.echo(f"{entry.quarantine_id}  {entry.time}  {entry.size:>12}  {name}")
+
+
+@quarantine.command("restore")
+def quarantine_restore(
+    quarantine_id: Annotated[str, typer.Argument(metavar="ID")],
+    zone: Annotated[Path, typer.Option(help="The zone the file came from.")],
+    to: Annotated[Path | None, typer.Option(help="Another path on the same filesystem.")] = None,
+    state_dir: StateDir = DEFAULT_STATE,
+    as_json: Json = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Put a file back; it is judged again at its next open."""
+    from lockgate.agent import restoring
+
+    with _failures():
+        receipt = restoring.restore(state_dir, zone, quarantine_id, to)
+    line = {"enforcement": receipt.enforcement.value, "path": receipt.path}
+    typer.echo(json.dumps(line) if as_json else f"put back: {receipt.path}")
+
+
+def _start(settings: AgentSettings, *, local: bool) -> None:
+    if settings.zones[0].mode is Mode.ENFORCE and os.geteuid() != 0:
+        _fail(
+            "holding opens needs root (CAP_SYS_ADMIN for fanotify permission events); "
+            "run as root, or use `--mode monitor`, which reports and cannot block",
+            _USAGE,
+        )
+    from lockgate.agent import logs
+    from lockgate.agent.run import run as run_agent
+
+    logs.set_up()
+    with _failures():
+        run_agent(settings, local=local)
+
+
+def _lines(answer: dict[str, Any], indent: str = "") -> Iterator[str]:
+    for name, value in sorted(answer.items()):
+        if isinstance(value, dict):
+            yield f"{indent}{name}:"
+            yield from _lines(value, f"{indent}  ")
+        elif isinstance(value, list):
+            yield f"{indent}{name}: {', '.join(map(str, value)) or '-'}"
+        else:
+            yield f"{indent}{name}: {value}"
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """What goes wrong in an expected way, as one line instead of a trace."""
+    from lockgate.wire.settings import SettingsError
+
+    try:
+        yield
+    except (SettingsError, ValueError) as error:
+        _fail(str(error), _USAGE)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", 1)
+    except Exception as error:
+        if not type(error).__module__.startswith("lockgate."):
+            raise
+        _fail(str(error), 1)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    sys.stderr.write(f"lockgate agent: {text}\n")
+    raise typer.Exit(code)

@@ -1,0 +1,421 @@
+"""Asking the controller, and telling it everything, once and in the end.
+
+Rules enforced here:
+
+1. Whatever is said is in the spool first, synced; whatever was not acknowledged is said again,
+   with the same request_id and number, also after a restart.
+2. Every question is answered to the guard within ``answer_within_s``: by the controller's
+   decision, else by a HOLD whose reason says what is wrong.
+3. An answer that comes too late, or again, is acknowledged and changes nothing.
+4. The guard's thread only puts into a queue; this thread syncs, sends and waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from lockgate.agent import journal as lines
+from lockgate.agent.identity import Credentials, CredentialsError
+from lockgate.agent.journal import Journal
+from lockgate.agent.mailbox import Mailbox
+from lockgate.agent.spool import Record, RecordKind, Spool, SpoolFull
+from lockgate.scan.report import Report
+from lockgate.v1 import decision_pb2 as pb
+from lockgate.v1 import decision_pb2_grpc
+from lockgate.wire import convert
+from lockgate.wire.ids import uuid7
+from lockgate.wire.transfer import (
+    Decision,
+    GuardChange,
+    HoldReason,
+    Receipt,
+    Transfer,
+    Verdict,
+    Zone,
+    hold,
+)
+
+_MESSAGES: dict[RecordKind, type[Any]] = {
+    RecordKind.VERDICT_REQUEST: pb.RequestVerdictRequest,
+    RecordKind.ENFORCEMENT: pb.ReportEnforcementRequest,
+    RecordKind.GUARD: pb.ReportGuardRequest,
+}
+#: The controller will never take these; saying them again would change nothing.
+_REFUSED = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.ALREADY_EXISTS})
+_NOT_KNOWN_TO_IT = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
+_IN_FLIGHT = 32
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 30.0
+#: Part of the spool that questions may not use, so that receipts of what was decided fit.
+_RECEIPT_SHARE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """Times in seconds, sizes in bytes."""
+
+    host: str
+    state_dir: Path
+    answer_within_s: float = 5.0
+    spool_bytes: int = 256 << 20
+
+
+@dataclass(slots=True)
+class _Question:
+    job: int
+    transfer: Transfer
+    report: Report
+    deadline: float
+
+
+@dataclass(slots=True)
+class _Unsent:
+    """A message on its way: in the spool, not acknowledged."""
+
+    record: Record
+    message: Any
+    question: _Question | None = None
+    attempts: int = 0
+    next_try: float = 0.0
+    in_flight: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    number: int
+    call: Any = field(repr=False)
+
+
+class ControllerDecider:
+    """Implements :class:`lockgate.agent.ports.Decider` over mTLS."""
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        credentials: Credentials,
+        spool: Spool,
+        journal: Journal,
+    ) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._spool = spool
+        self._journal = journal
+        self._decisions: Mailbox[tuple[int, Decision]] = Mailbox()
+        self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._unsent: dict[int, _Unsent] = {}
+        self._channel: grpc.Channel | None = None
+        self._generation = -1
+        self._reached = False
+        self._pause_until = 0.0
+        self._closing = False
+        self.counts: Counter[str] = Counter()
+        for record in spool.pending():
+            message = _MESSAGES[record.kind].FromString(record.payload)
+            self._unsent[record.number] = _Unsent(record, message)
+        self._thread = threading.Thread(target=self._run, name="controller", daemon=True)
+        self._thread.start()
+
+    @property
+    def host(self) -> str:
+        """The name under which this host is enrolled."""
+        return self._settings.host
+
+    def fileno(self) -> int:
+        """See :class:`lockgate.agent.ports.Decider`."""
+        return self._decisions.fileno()
+
+    def request(self, job: int, transfer: Transfer, report: Report) -> None:
+        """Ask the controller in the background."""
+        deadline = time.monotonic() + self._settings.answer_within_s
+        self._events.put(_Question(job, transfer, report, deadline))
+
+    def collect(self) -> list[tuple[int, Decision]]:
+        """Decisions that came since the last call."""
+        return self._decisions.collect()
+
+    def record(self, receipt: Receipt) -> None:
+        """Report what was done, now or when the controller is back."""
+        self._events.put(receipt)
+
+    def guard_changed(self, zone: Zone, change: GuardChange, detail: str) -> None:
+        """Report that a guard was put on or taken off."""
+        request = pb.ReportGuardRequest(
+            zone=convert.zone_to_wire(zone),
+            host=self._settings.host,
+            change=convert.guard_change_to_wire(change),
+            detail=detail,
+        )
+        self._events.put((lines.guard_line(zone, change, detail), request))
+
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until all that was said so far is durable here; False when that took too long."""
+        settled = threading.Event()
+        self._events.put(settled)
+        return settled.wait(timeout_s)
+
+    def status(self) -> dict[str, Any]:
+        """What ``lockgate agent status`` shows of the controller."""
+        return {
+            "reached": self._reached,
+            "waiting": len(self._unsent),
+            "spool_bytes": self._spool.bytes_used,
+            "spool_torn_bytes": self._spool.torn_bytes,
+            "spool_damaged_bytes": self._spool.damaged_bytes,
+            "certificate_until": self._credentials.not_after.isoformat(),
+            **self.counts,
+        }
+
+    def close(self) -> None:
+        """Write what waits into the spool, then stop; what was not said is said next time."""
+        self._closing = True
+        self._events.put(None)
+        self._thread.join(timeout=10)
+        self._decisions.close()
+
+    # The client's thread
+
+    def _run(self) -> None:
+        while True:
+            batch = self._next_events()
+            closing = self._closing
+            self._take_in(batch)
+            if closing:
+                break
+            self._give_up_late_questions()
+            self._renew()
+            self._send_due()
+        self._hang_up()
+        self._spool.close()
+        self._journal.close()
+
+    def _next_events(self) -> list[Any]:
+        with contextlib.suppress(queue.Empty):
+            batch = [self._events.get(timeout=self._patience())]
+            while not self._events.empty() and len(batch) < 1024:
+                batch.append(self._events.get())
+            return batch
+        return []
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        times = [now + 1.0]
+        for unsent in self._unsent.values():
+            if unsent.question:
+                times.append(unsent.question.deadline)
+            if not unsent.in_flight:
+                times.append(max(unsent.next_try, now + 0.02))
+        return max(0.0, min(times) - now)
+
+    def _take_in(self, batch: list[Any]) -> None:
+        """Spool the new, acknowledge the told, sync once, and only then speak."""
+        fresh: list[_Unsent] = []
+        entries: list[dict[str, Any]] = []
+        for event in batch:
+            match event:
+                case _Question():
+                    self._keep_question(event, fresh)
+                case Receipt():
+                    wire = pb.ReportEnforcementRequest(receipt=convert.receipt_to_wire(event))
+                    entries.append(lines.receipt_line(event))
+                    self._keep(RecordKind.ENFORCEMENT, wire, fresh)
+                case (dict() as entry, pb.ReportGuardRequest() as wire):
+                    entries.append(entry)
+                    self._keep(RecordKind.GUARD, wire, fresh)
+                case _Told():
+                    self._told(event, entries)
+        try:
+            self._spool.sync()
+        except SpoolFull:
+            self._unsafe(fresh)
+        else:
+            self._say_settled(batch)
+        with contextlib.suppress(OSError):  # the journal is for people; the spool is the record
+            if entries:
+                self._journal.append(entries, durable=False)
+
+    @staticmethod
+    def _say_settled(batch: list[Any]) -> None:
+        for event in batch:
+            if isinstance(event, threading.Event):
+                event.set()
+
+    def _keep_question(self, question: _Question, fresh: list[_Unsent]) -> None:
+        wire = pb.RequestVerdictRequest(
+            transfer=convert.transfer_to_wire(question.transfer),
+            report=convert.report_to_wire(question.report),
+        )
+        reserve = self._settings.spool_bytes // _RECEIPT_SHARE
+        if not self._keep(RecordKind.VERDICT_REQUEST, wire, fresh, question, reserve):
+            self._answer(question, hold(HoldReason.SPOOL_FULL))
+
+    def _keep(
+        self,
+        kind: RecordKind,
+        message: Any,
+        fresh: list[_Unsent],
+        question: _Question | None = None,
+        reserve: int = 0,
+    ) -> bool:
+        message.request_id = uuid7()
+        message.sequence = self._spool.next_number
+        try:
+            record = self._spool.append(kind, message.SerializeToString(), reserve=reserve)
+        except SpoolFull:
+            self.counts["dropped"] += 1
+            return False
+        unsent = _Unsent(record, message, question)
+        self._unsent[record.number] = unsent
+        fresh.append(unsent)
+        return True
+
+    def _unsafe(self, fresh: list[_Unsent]) -> None:
+        """The disk refused to make these durable: hold what they ask about."""
+        for unsent in fresh:
+            if unsent.question:
+                self._answer(unsent.question, hold(HoldReason.SPOOL_FULL))
+                unsent.question = None
+
+    def _answer(self, question: _Question, decision: Decision) -> None:
+        self._decisions.put((question.job, decision))
+        with contextlib.suppress(OSError):
+            entry = lines.decision_line(question.transfer, question.report, decision)
+            self._journal.append([entry], durable=False)
+
+    def _give_up_late_questions(self) -> None:
+        now = time.monotonic()
+        for unsent in self._unsent.values():
+            if unsent.question and now >= unsent.question.deadline:
+                question, unsent.question = unsent.question, None
+                reason = HoldReason.CONTROLLER_UNREACHABLE
+                self._answer(question, hold(self._own_fault() or reason))
+
+    def _own_fault(self) -> HoldReason | None:
+        return HoldReason.CERTIFICATE if self._credentials.expired() else None
+
+    def _renew(self) -> None:
+        if self._credentials.generation != self._generation:
+            self._hang_up()
+        self._credentials.renew_if_due()
+
+    def _hang_up(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    def _send_due(self) -> None:
+        """Questions of openers that wait go first and at once; the rest in order."""
+        now = time.monotonic()
+        due = [u for u in self._unsent.values() if not u.in_flight and u.next_try <= now]
+        due.sort(key=lambda u: (u.question is None, u.record.number))
+        room = _IN_FLIGHT - sum(u.in_flight for u in self._unsent.values())
+        for unsent in due:
+            if unsent.question is None and (room <= 0 or now < self._pause_until):
+                continue
+            room -= 1
+            self._send(unsent)
+
+    def _send(self, unsent: _Unsent) -> None:
+        unsent.attempts += 1
+        if unsent.question and (fault := self._own_fault()):
+            self._answer(unsent.question, hold(fault))
+            unsent.question = None
+        try:
+            stub = self._stub()
+        except CredentialsError:
+            self._postpone(unsent)
+            return
+        ask = {
+            RecordKind.VERDICT_REQUEST: stub.RequestVerdict,
+            RecordKind.ENFORCEMENT: stub.ReportEnforcement,
+            RecordKind.GUARD: stub.ReportGuard,
+        }[unsent.record.kind]
+        unsent.in_flight = True
+        number = unsent.record.number
+        call = ask.future(unsent.message, timeout=self._settings.answer_within_s)
+        call.add_done_callback(lambda done: self._events.put(_Told(number, done)))
+
+    def _stub(self) -> Any:
+        if self._channel is None:
+            self._generation = self._credentials.generation
+            self._channel = self._credentials.connect()
+        return decision_pb2_grpc.DecisionServiceStub(self._channel)
+
+    def _told(self, told: _Told, entries: list[dict[str, Any]]) -> None:
+        unsent = self._unsent.get(told.number)
+        if unsent is None:
+            return
+        unsent.in_flight = False
+        code = told.call.code()
+        if code is grpc.StatusCode.OK:
+            self._reached = True
+            self._pause_until = 0.0
+            self._accepted(unsent, told.call.result())
+        elif code in _REFUSED:
+            self._refused(unsent, entries)
+        else:
+            self._failed(unsent, code)
+
+    def _accepted(self, unsent: _Unsent, response: Any) -> None:
+        if isinstance(response, pb.RequestVerdictResponse):
+            decision = _decision_of(response)
+            if decision.verdict is Verdict.ALLOW and response.passport:
+                self._store_passport(unsent.message.report.sha256, response.passport)
+            if unsent.question:
+                self._answer(unsent.question, decision)
+        self._done(unsent)
+
+    def _refused(self, unsent: _Unsent, entries: list[dict[str, Any]]) -> None:
+        """The controller will never take it: kept in the journal, not said again."""
+        self.counts["refused"] += 1
+        kind = unsent.record.kind.name.lower().replace("_", "-")
+        request_id = unsent.message.request_id
+        entries.append({"event": "refused", "kind": kind, "request_id": request_id})
+        if unsent.question:
+            self._answer(unsent.question, hold(HoldReason.UNKNOWN_VALUE))
+        self._done(unsent)
+
+    def _failed(self, unsent: _Unsent, code: grpc.StatusCode) -> None:
+        self._reached = False
+        if unsent.question and code in _NOT_KNOWN_TO_IT:
+            self._answer(unsent.question, hold(HoldReason.CERTIFICATE))
+            unsent.question = None
+        self._postpone(unsent)
+
+    def _postpone(self, unsent: _Unsent) -> None:
+        pause = min(_FIRST_PAUSE_S * 2 ** min(unsent.attempts, 10), _LONGEST_PAUSE_S)
+        now = time.monotonic()
+        if unsent.question:
+            pause = _FIRST_PAUSE_S
+        else:
+            self._pause_until = max(self._pause_until, now + min(pause, 2.0))
+        unsent.next_try = now + pause
+
+    def _done(self, unsent: _Unsent) -> None:
+        del self._unsent[unsent.record.number]
+        with contextlib.suppress(SpoolFull):  # then it is said again, with the same request_id
+            self._spool.acknowledge(unsent.record.number)
+
+    def _store_passport(self, sha256: str, envelope: bytes) -> None:
+        folder = self._settings.state_dir / "passports"
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh = folder / f".{sha256}.new"
+            fresh.write_bytes(envelope)
+            fresh.replace(folder / f"{sha256}.json")
+
+
+def _decision_of(response: pb.RequestVerdictResponse) -> Decision:
+    """The decision in an answer; whatever cannot be understood is a HOLD."""
+    try:
+        return convert.decision_from_wire(response.decision)
+    except ValueError:
+        return hold(HoldReason.UNKNOWN_VALUE)

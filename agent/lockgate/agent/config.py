@@ -1,0 +1,121 @@
+"""The agent's settings; how they are read stands in :mod:`lockgate.wire.settings`.
+
+Rules enforced here:
+
+1. Every setting has a default that works or is named when it is missing.
+2. A setting that cannot be right is refused when it is read, not when it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lockgate.scan.limits import Profile
+from lockgate.scan.words import Word
+from lockgate.wire import settings
+from lockgate.wire.transfer import Zone
+
+DEFAULT_FILE = Path("/etc/lockgate/agent.toml")
+DEFAULT_STATE = Path("/var/lib/lockgate")
+DEFAULT_RUN = Path("/run/lockgate")
+
+
+class Mode(Word):
+    """What the agent does about a zone."""
+
+    ENFORCE = "enforce", "Opens wait in the kernel until they are judged. Needs root."
+    OUTBOX = "outbox", "Files put into DIR/outbox are moved on only after a verdict."
+    MONITOR = "monitor", "Files are scanned and reported; nothing can be blocked."
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSettings:
+    """One zone. ``name`` defaults to the last part of ``path``."""
+
+    path: Path
+    name: str = ""
+    signing: bool = False
+    mode: Mode = Mode.ENFORCE
+
+    @property
+    def zone(self) -> Zone:
+        """What the policy sees of it."""
+        return Zone(self.name or self.path.name or "zone", signing=self.signing)
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerSettings:
+    """The controller. Empty addresses: those of the enrolment are used."""
+
+    address: str = ""
+    enrolment_address: str = ""
+    answer_within_seconds: float = 5.0
+    spool_bytes: int = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSettings:
+    """The scan workers. ``memory_bytes`` bounds the private memory of each."""
+
+    workers: int = 1
+    timeout_seconds: float = 600.0
+    memory_bytes: int = 256 << 20
+    profile: Profile = Profile.STANDARD
+    registry_files: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.workers < 1 or self.timeout_seconds <= 0:
+            raise ValueError("scan.workers and scan.timeout_seconds must be above zero")
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineSettings:
+    """Bounds of the quarantine store of one filesystem."""
+
+    max_bytes: int = 64 << 30
+    max_files: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """All settings of one agent."""
+
+    zones: tuple[ZoneSettings, ...] = ()
+    host: str = field(default_factory=socket.gethostname)
+    state_dir: Path = DEFAULT_STATE
+    run_dir: Path = DEFAULT_RUN
+    policy_files: tuple[Path, ...] = ()
+    open_deadline_seconds: float = 20.0
+    pending_limit: int = 4096
+    metrics_listen: str = "127.0.0.1:9464"
+    controller: ControllerSettings = field(default_factory=ControllerSettings)
+    scan: ScanSettings = field(default_factory=ScanSettings)
+    quarantine: QuarantineSettings = field(default_factory=QuarantineSettings)
+
+    def __post_init__(self) -> None:
+        if self.open_deadline_seconds <= 0 or self.pending_limit < 1:
+            raise ValueError("open_deadline_seconds and pending_limit must be above zero")
+        modes = {zone.mode for zone in self.zones}
+        if len(modes) > 1:
+            raise ValueError("all zones of one agent have the same mode; run one agent for each")
+
+
+def load(
+    file: Path | None,
+    flags: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> AgentSettings:
+    """The settings of ``file``, or of the default file where that exists.
+
+    Raises:
+        lockgate.wire.settings.SettingsError: something in them is wrong.
+    """
+    if file is not None and not file.exists():
+        raise settings.SettingsError(f"{file}: there is no such file")
+    files = settings.files_beside(file or DEFAULT_FILE)
+    variables = os.environ if environment is None else environment
+    return settings.load(AgentSettings, files=files, environment=variables, flags=flags)

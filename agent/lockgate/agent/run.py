@@ -1,0 +1,280 @@
+"""Putting an agent together from its settings, and running it until it is told to end.
+
+Rules enforced here:
+
+1. Nothing is armed before workers and decider stand; ``READY`` is said after the mark is set.
+2. SIGTERM ends this process and leaves the holder: opens wait for the next agent. SIGINT at a
+   terminal takes the guard off in order, which is recorded.
+3. What a disarm left on disk is reported before its file is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import structlog
+
+from lockgate.agent import disarm, restoring
+from lockgate.agent.client import ClientSettings, ControllerDecider
+from lockgate.agent.config import AgentSettings, Mode
+from lockgate.agent.confine import forbid_core_dumps
+from lockgate.agent.control import ControlServer
+from lockgate.agent.identity import Credentials
+from lockgate.agent.journal import Journal
+from lockgate.agent.local import LocalDecider
+from lockgate.agent.metrics import MetricsServer, Sample
+from lockgate.agent.spool import Spool
+from lockgate.agent.workers import WorkerPool, WorkerSettings
+from lockgate.policy import Policy, decide, default_policy
+from lockgate.policy import load as load_policy
+from lockgate.wire.transfer import GuardChange, Zone
+
+AnyDecider: TypeAlias = ControllerDecider | LocalDecider
+Status: TypeAlias = Callable[[], dict[str, Any]]
+
+_SETTLE_S = 10.0
+_log = structlog.get_logger()
+
+
+def decider_of(settings: AgentSettings, *, local: bool) -> AnyDecider:
+    """Who decides: the controller, or with ``local`` the policy on this host.
+
+    Raises:
+        CredentialsError: this host is not enrolled.
+        PolicyError: the policy cannot be used.
+    """
+    state = settings.state_dir
+    if local:
+        files = settings.policy_files
+        policy: Policy = load_policy(files) if files else default_policy()
+        return LocalDecider(
+            lambda report, transfer, now: decide(report, transfer, policy, now),
+            Journal(state / "journal"),
+        )
+    chosen = settings.controller
+    credentials = Credentials(state, chosen.address, chosen.enrolment_address)
+    client = ClientSettings(
+        host=credentials.host,
+        state_dir=state,
+        answer_within_s=chosen.answer_within_seconds,
+        spool_bytes=chosen.spool_bytes,
+    )
+    spool = Spool(state / "spool", limit=chosen.spool_bytes)
+    return ControllerDecider(client, credentials, spool, Journal(state / "journal"))
+
+
+def pool_of(settings: AgentSettings) -> WorkerPool:
+    """The scan workers."""
+    scan = settings.scan
+    return WorkerPool(
+        WorkerSettings(
+            count=scan.workers,
+            private_bytes=scan.memory_bytes,
+            profile=scan.profile.value,
+            registry=tuple(path.resolve() for path in scan.registry_files),
+        )
+    )
+
+
+def run(settings: AgentSettings, *, local: bool) -> None:
+    """Run one agent in the mode of its zones.
+
+    Raises:
+        ZoneError, CredentialsError, PolicyError, HolderBusyError, OSError: it cannot start;
+            the text is for the operator.
+    """
+    forbid_core_dumps()
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    decider = decider_of(settings, local=local)
+    workers = pool_of(settings)
+    try:
+        if settings.zones[0].mode is Mode.ENFORCE:
+            _run_guard(settings, decider, workers)
+        else:
+            _run_watch(settings, decider, workers)
+    finally:
+        workers.close()
+        decider.close()
+
+
+def _run_guard(settings: AgentSettings, decider: AnyDecider, workers: WorkerPool) -> None:
+    from lockgate.agent.gate import GateSettings
+    from lockgate.agent.group import GroupLink
+    from lockgate.agent.guard import Guard, GuardSettings
+    from lockgate.agent.quarantine import Quarantine, QuarantineQuota
+    from lockgate.agent.zones import open_zone
+
+    _raise_descriptor_limit(2 * settings.pending_limit + 1024)
+    own = [settings.state_dir, settings.run_dir]
+    zones = [open_zone(z.zone, z.path, own) for z in settings.zones]
+    quota = QuarantineQuota(settings.quarantine.max_bytes, settings.quarantine.max_files)
+    quarantine = Quarantine(settings.state_dir, zones, quota)
+    gate = GateSettings(
+        deadline_s=settings.open_deadline_seconds, pending_limit=settings.pending_limit
+    )
+    guard_settings = GuardSettings(
+        host=_host_of(settings, decider), gate=gate, scan_timeout_s=settings.scan.timeout_seconds
+    )
+    link = GroupLink.open(settings.run_dir)
+    guard = Guard(zones, workers, decider, guard_settings, link, quarantine)
+
+    def status() -> dict[str, Any]:
+        seen = guard.snapshot()
+        return {
+            "mode": "enforce",
+            "state": seen.state.value,
+            "reasons": list(seen.reasons),
+            "zones": list(seen.zones),
+            "pending": seen.pending,
+            "counts": seen.counts,
+            "older_than_mark": len(seen.older_than_mark),
+        }
+
+    def take_off(*_: object) -> None:
+        arguments = (settings.run_dir, settings.state_dir)
+        threading.Thread(target=disarm.disarm, args=arguments, daemon=True).start()
+
+    names = [zone.zone for zone in zones]
+    report_records(settings.state_dir, decider, names)
+    signal.signal(signal.SIGTERM, lambda *_: guard.stop())
+    signal.signal(signal.SIGINT, take_off)
+    with _services(settings, decider, workers, status):
+        guard.arm()
+        _announce(decider, names, GuardChange.ARMED, "agent started")
+        guard.run()
+    if guard.disarmed:
+        report_records(settings.state_dir, decider, names)
+        _say("the guard is off: opens pass freely")
+    else:
+        link.close()
+        _say("the agent ended; its holder keeps refusing opens until an agent starts again.")
+        _say("To let opens through without an agent: lockgate agent disarm")
+
+
+def _run_watch(settings: AgentSettings, decider: AnyDecider, workers: WorkerPool) -> None:
+    from lockgate.agent.watch import Watch, WatchSettings
+
+    watch_settings = WatchSettings(_host_of(settings, decider), settings.scan.timeout_seconds)
+    watch = Watch(settings.zones, workers, decider, watch_settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: watch.stop())
+    zones = [z.zone for z in settings.zones]
+    report_records(settings.state_dir, decider, zones)
+    with _services(settings, decider, workers, watch.status):
+        watch.start()
+        mode = settings.zones[0].mode
+        if mode is Mode.MONITOR:
+            _say("monitor mode: files are scanned and reported; it CANNOT block a read, and it")
+            _say("may miss files (mappings, links, storms of events).")
+        watching = f"{mode.value} mode: opens are not held"
+        _announce(decider, zones, GuardChange.BLIND, watching)
+        watch.run()
+
+
+def _host_of(settings: AgentSettings, decider: AnyDecider) -> str:
+    """The name of this host: with a controller the one in the certificate."""
+    return decider.host if isinstance(decider, ControllerDecider) else settings.host
+
+
+@contextlib.contextmanager
+def _services(
+    settings: AgentSettings, decider: AnyDecider, workers: WorkerPool, status: Status
+) -> Iterator[None]:
+    """The socket and the metrics of a running agent."""
+
+    def whole() -> dict[str, Any]:
+        said = status()
+        said["workers"] = {"pids": workers.process_ids(), "waiting": workers.waiting()}
+        if isinstance(decider, ControllerDecider):
+            said["controller"] = decider.status()
+        return said | {"pid": os.getpid(), "host": settings.host}
+
+    control = ControlServer(settings.run_dir, {"status": whole})
+    metrics = _metrics(settings, whole)
+    try:
+        yield
+    finally:
+        control.close()
+        if metrics is not None:
+            metrics.close()
+
+
+def _metrics(settings: AgentSettings, status: Status) -> MetricsServer | None:
+    if not settings.metrics_listen:
+        return None
+    try:
+        return MetricsServer(settings.metrics_listen, lambda: _samples(status()))
+    except OSError:
+        _log.warning("metrics port is taken", listen=settings.metrics_listen)
+        return None
+
+
+def _samples(status: dict[str, Any]) -> Iterable[Sample]:
+    yield Sample("lockgate_opens_pending", status.get("pending", 0))
+    yield Sample("lockgate_scans_waiting", status["workers"]["waiting"])
+    yield Sample("lockgate_scan_workers", len(status["workers"]["pids"]))
+    yield Sample("lockgate_guard_enforcing", float(status.get("state") == "enforcing"))
+    for name, count in status.get("counts", {}).items():
+        yield Sample("lockgate_opens_total", count, (("enforcement", name),))
+    controller = status.get("controller")
+    if controller:
+        yield Sample("lockgate_controller_reached", float(controller["reached"]))
+        yield Sample("lockgate_spool_records", controller["waiting"])
+        yield Sample("lockgate_spool_bytes", controller["spool_bytes"])
+        yield Sample("lockgate_spool_torn_bytes_total", controller["spool_torn_bytes"])
+        yield Sample("lockgate_spool_damaged_bytes_total", controller["spool_damaged_bytes"])
+        yield Sample("lockgate_spool_dropped_records_total", controller.get("dropped", 0))
+
+
+def _announce(decider: AnyDecider, zones: Sequence[Zone], change: GuardChange, detail: str) -> None:
+    """Report a change of every zone's guard, and say READY."""
+    for zone in zones:
+        decider.guard_changed(zone, change, detail)
+    sys.stdout.write("READY\n")
+    sys.stdout.flush()
+
+
+def report_records(state_dir: Path, decider: AnyDecider, zones: Sequence[Zone]) -> None:
+    """Report what disarms left on disk, then remove it."""
+    reported = []
+    for path in sorted((state_dir / disarm.RECORDS).glob("*.json")):
+        try:
+            record = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            record = {"unreadable": path.name}
+        _report_record(record, decider, zones)
+        reported.append(path)
+    if reported and decider.settle(_SETTLE_S):
+        for path in reported:
+            path.unlink(missing_ok=True)
+
+
+def _report_record(record: dict[str, Any], decider: AnyDecider, zones: Sequence[Zone]) -> None:
+    if record.get("change") == restoring.CHANGE:
+        decider.record(restoring.receipt_of_record(record))
+        return
+    detail = ", ".join(f"{name} {value}" for name, value in sorted(record.items()))
+    for zone in zones:
+        decider.guard_changed(zone, GuardChange.DISARMED, detail)
+
+
+def _raise_descriptor_limit(wanted: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = max(wanted, 8192)
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"lockgate agent: {text}\n")
+    sys.stderr.flush()
