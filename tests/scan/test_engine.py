@@ -311,3 +311,14 @@ def test_bare_seed_beside_its_public_key_is_found(scan):
 
     assert finding.fingerprint == fingerprint(seed)
     assert finding.proof == (Proof.ED_KNOWN_PUBLIC_KEY,)
+
+
+def test_more_places_than_the_limit_are_a_gap(scan):
+    """A key in endless copies is one finding with a bounded list of places, and a gap."""
+    small = ec.generate_private_key(ec.SECP256R1())
+    copies = (private(small, ser.Encoding.PEM) + b"\n") * 20
+
+    report = scan(copies, standard_scanner(limits=Limits(places=5)))
+
+    assert [len(f.occurrences) for f in report.findings] == [5]
+    assert {g.reason for g in report.gaps} == {GapReason.BUDGET}

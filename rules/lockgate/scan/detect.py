@@ -11,12 +11,14 @@ Rules enforced here:
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lockgate.scan.blocks import Block
 from lockgate.scan.evidence import Candidate, Format, Judgement, NeedsPublic, Proven, Undecided
 from lockgate.scan.findings import Sighting
+from lockgate.scan.gaps import Gaps
 from lockgate.scan.limits import Limits
 from lockgate.scan.report import Gap, GapReason
 from lockgate.scan.rules import Match, RuleError, RulePack
@@ -38,7 +40,8 @@ class Detected:
 
     sightings: list[Sighting] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
-    gaps: dict[Gap, None] = field(default_factory=dict)
+    gaps: Gaps = field(default_factory=Gaps)
+    places: Counter[str] = field(default_factory=Counter)
 
 
 class Detector:
@@ -97,18 +100,30 @@ class Detector:
     def _settle(self, judgement: Judgement, block: Block, place: Place) -> None:
         match judgement:
             case Proven(evidence):
-                self.seen.sightings += (Sighting(e, place) for e in evidence)
+                for one in evidence:
+                    self._sight(Sighting(one, place), block)
             case Undecided(why, offset, length):
                 gap = Gap(GapReason.UNDECIDED, place.member, offset, length, why)
-                self.seen.gaps[gap] = None
+                self.seen.gaps.add(gap)
             case NeedsPublic() if len(self.seen.waiting) < self._limits.publics:
                 self.seen.waiting.append(Waiting(place, judgement))
             case NeedsPublic():
                 self._gap(GapReason.BUDGET, place, block, "too many keys wait for a public half")
 
+    def _sight(self, sighting: Sighting, block: Block) -> None:
+        """Remember one place of a key; past the limits, that there are more."""
+        key = sighting.evidence.fingerprint
+        if len(self.seen.sightings) >= self._limits.sightings:
+            self._gap(GapReason.BUDGET, sighting.place, block, "more keys than the limit")
+        elif self.seen.places[key] >= self._limits.places:
+            self._gap(GapReason.BUDGET, sighting.place, block, "more places of a key than listed")
+        else:
+            self.seen.places[key] += 1
+            self.seen.sightings.append(sighting)
+
     def _gap(self, reason: GapReason, place: Place, block: Block, detail: str) -> None:
         offset, length = block.offset + block.start, block.stop - block.start
-        self.seen.gaps[Gap(reason, place.member, offset, length, detail)] = None
+        self.seen.gaps.add(Gap(reason, place.member, offset, length, detail))
 
 
 _LEAD_BYTES = 64

@@ -9,6 +9,7 @@ Rules enforced here:
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from lockgate.scan.words import Word
@@ -20,6 +21,20 @@ class Profile(Word):
     FAST = "fast", "Key formats by rule only; a memory dump ends incomplete."
     STANDARD = "standard", "Formats, and numbers in memory at the alignment of their addresses."
     DEEP = "deep", "As standard, at every byte alignment and inside long runs of random words."
+
+
+class OutOfTimeError(Exception):
+    """The time allowed for the scan, or for a part of it, ran out."""
+
+
+def require_time(deadline: float) -> None:
+    """Stop here when the deadline (of the monotonic clock) has passed.
+
+    Raises:
+        OutOfTimeError: it has.
+    """
+    if time.monotonic() > deadline:
+        raise OutOfTimeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +55,13 @@ class Limits:
     regions: int = 1 << 18
     #: Wall-clock seconds for the whole scan.
     seconds: float = 3600.0
-    #: Seconds that all candidates of rules together may take to be proven.
+    #: Seconds that all candidates of rules together may take to be proven, and again the
+    #: seconds that numbers found in memory may take to be put together.
     prove_seconds: float = 120.0
+    #: Places of one key that are listed.
+    places: int = 1000
+    #: Places of all keys together that are listed.
+    sightings: int = 50_000
     #: Seconds one run of the rule engine over one block may take.
     rule_seconds: int = 20
     #: BIGNUM structures followed in one dump.

@@ -3,11 +3,13 @@
 Rules enforced here:
 
 1. The second walk runs only when there is something to look for.
-2. A walk that ends early (time, a read error) leaves a gap, and what it saw stands.
+2. Registered moduli come first, so that no flood of others can push them out.
+3. A walk that ends early (time, a read error) leaves a gap, and what it saw stands.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -15,7 +17,8 @@ from lockgate.scan.blocks import Block, Blocks
 from lockgate.scan.detect import Detector
 from lockgate.scan.evidence import Format, Undecided
 from lockgate.scan.findings import Sighting
-from lockgate.scan.limits import Limits, Profile
+from lockgate.scan.gaps import Gaps
+from lockgate.scan.limits import Limits, OutOfTimeError, Profile
 from lockgate.scan.registry import Registry
 from lockgate.scan.report import Gap, GapReason
 from lockgate.scan.rules import RuleError, RulePack
@@ -28,7 +31,7 @@ from lockgate.scan.search.publics import PublicSearch
 from lockgate.scan.search.rsa_keys import find_rsa_keys
 from lockgate.scan.search.seeds import SeedSearch
 from lockgate.scan.source import Stream
-from lockgate.scan.walk import Lane, OutOfTimeError, Place, Stored, Walk
+from lockgate.scan.walk import Lane, Place, Stored, Walk
 
 _Look = Callable[[Block, Place], None]
 
@@ -69,11 +72,13 @@ class Survey:
         self._deadline = deadline
         limits = searches.limits
         self._pool = NumberPool(limits.moduli)
+        for n, e, _ in searches.registry.rsa_moduli:
+            self._pool.add_modulus(n, e)
         self._detector = Detector(searches.pack, searches.formats, Anchors(self._pool), limits)
         self._memory = MemorySearch(self._pool, searches.profile, limits)
         self._publics = PublicSearch((), frozenset(), limits.rule_seconds)
         self._seeds = SeedSearch(frozenset(), 0)
-        self._gaps: dict[Gap, None] = {}
+        self._gaps = Gaps()
         self._seed_sightings: list[Sighting] = []
         self.sightings: list[Sighting] = []
         self.stored: list[Stored] = []
@@ -90,7 +95,7 @@ class Survey:
         self.bytes_scanned, self.stored = first.bytes_seen, first.stored
         if self._is_fast and first.dumps:
             detail = "a memory dump needs the searches of the standard profile"
-            self._gaps[Gap(GapReason.PROFILE, detail=detail)] = None
+            self._gaps.add(Gap(GapReason.PROFILE, detail=detail))
         if self._prepare():
             self._walk(self._second_look)
         self._conclude()
@@ -106,8 +111,6 @@ class Survey:
 
     def _prepare(self) -> bool:
         """Between the walks; returns whether a second one is needed."""
-        for n, e, _ in self._searches.registry.rsa_moduli:
-            self._pool.add_modulus(n, e)
         waiting = self._detector.seen.waiting
         values = [value for w in waiting for value in w.needs.publics]
         known = self._searches.registry.public_values()
@@ -122,7 +125,7 @@ class Survey:
         try:
             self._publics.block(block)
         except RuleError as error:
-            self._gaps[Gap(GapReason.MATCH_LIMIT, place.member, detail=str(error))] = None
+            self._gaps.add(Gap(GapReason.MATCH_LIMIT, place.member, detail=str(error)))
         if not self._is_fast:
             self._memory.fetch(block, place)
             if self._seeds.is_needed:
@@ -138,17 +141,17 @@ class Survey:
     def _conclude(self) -> None:
         detected = self._detector.seen
         self.sightings += detected.sightings
-        self._gaps |= detected.gaps
+        self._gaps.update(detected.gaps)
         self._settle_waiting()
         self._memory.finish()
         self._settle_numbers()
-        self._gaps |= self._memory.gaps
+        self._gaps.update(self._memory.gaps)
         if self._seeds.is_exhausted:
             detail = "more possible seeds than the limit"
-            self._gaps[Gap(GapReason.BUDGET, detail=detail)] = None
+            self._gaps.add(Gap(GapReason.BUDGET, detail=detail))
         if self._pool.is_full:
             detail = "more possible moduli than the limit"
-            self._gaps[Gap(GapReason.BUDGET, detail=detail)] = None
+            self._gaps.add(Gap(GapReason.BUDGET, detail=detail))
 
     def _settle_waiting(self) -> None:
         for waiting in self._detector.seen.waiting:
@@ -159,19 +162,29 @@ class Survey:
                 left = needs.otherwise
                 member = waiting.place.member
                 gap = Gap(GapReason.UNDECIDED, member, left.offset, left.length, left.why)
-                self._gaps[gap] = None
+                self._gaps.add(gap)
 
     def _settle_numbers(self) -> None:
         for number in self._memory.numbers:
             self._pool.add_modulus(number.value, None)
-        numbers = [*self._memory.numbers, *self._pool.factors]
-        self.sightings += find_rsa_keys(unique(numbers), self._pool)
+        seconds = self._searches.limits.prove_seconds
+        try:
+            self._pair_numbers(min(self._deadline, time.monotonic() + seconds))
+        except OutOfTimeError:
+            detail = "no time left to put numbers together"
+            self._gaps.add(Gap(GapReason.BUDGET, detail=detail))
+        self.sightings += self._seed_sightings
+
+    def _pair_numbers(self, deadline: float) -> None:
+        numbers = unique([*self._memory.numbers, *self._pool.factors])
+        for sighting in find_rsa_keys(numbers, self._pool, deadline):
+            self.sightings.append(sighting)
         points = self._pool.points | self._searches.registry.public_values()
         search = PointSearch(self._memory.numbers, frozenset(points), self._searches.limits.scalars)
-        self.sightings += search.keys()
-        self.sightings += self._seed_sightings
+        for sighting in search.keys(deadline):
+            self.sightings.append(sighting)
         if search.is_exhausted:
-            self._gaps[Gap(GapReason.BUDGET, detail="more EC scalars than the limit")] = None
+            self._gaps.add(Gap(GapReason.BUDGET, detail="more EC scalars than the limit"))
 
     def _walk(self, look: _Look) -> Walk:
         def open_lane(place: Place) -> Lane:
@@ -188,7 +201,7 @@ class Survey:
         except OSError as error:
             detail = f"read error: {error.strerror}"
             stop = Gap(GapReason.UNREADABLE, detail=detail)
-        self._gaps |= walk.gaps
+        self._gaps.update(walk.gaps)
         if stop is not None:
-            self._gaps[stop] = None
+            self._gaps.add(stop)
         return walk

@@ -10,7 +10,6 @@ Rules enforced here:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,7 +17,8 @@ from typing import Protocol
 from lockgate.scan.containers import ARCHIVES, elf_core
 from lockgate.scan.containers.container import Archive, Broken, Member, Problem
 from lockgate.scan.containers.unread import unread_format
-from lockgate.scan.limits import Limits
+from lockgate.scan.gaps import Gaps
+from lockgate.scan.limits import Limits, require_time
 from lockgate.scan.memory import MemoryMap
 from lockgate.scan.names import escape_name
 from lockgate.scan.report import Gap, GapReason
@@ -57,10 +57,6 @@ class Lane(Protocol):
         ...
 
 
-class OutOfTimeError(Exception):
-    """The time allowed for the scan ran out."""
-
-
 class Walk:
     """One pass; gathers gaps, and where stored members stand in their containers."""
 
@@ -70,7 +66,7 @@ class Walk:
         self._open_lane = open_lane
         self._members = 0
         self._unpacked = 0
-        self.gaps: dict[Gap, None] = {}
+        self.gaps = Gaps()
         self.stored: list[Stored] = []
         self.bytes_seen = 0
         self.dumps = 0
@@ -101,8 +97,7 @@ class Walk:
 
     def _count(self, lane: Lane) -> Callable[[bytes], None]:
         def tap(piece: bytes) -> None:
-            if time.monotonic() > self._deadline:
-                raise OutOfTimeError
+            require_time(self._deadline)
             self.bytes_seen += len(piece)
             lane.feed(piece)
 
@@ -177,7 +172,7 @@ class Walk:
         offset: int | None = None,
         length: int | None = None,
     ) -> None:
-        self.gaps[Gap(reason, member, offset, length, detail)] = None
+        self.gaps.add(Gap(reason, member, offset, length, detail))
 
 
 def inner_name(outer: str | None, name: bytes) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from lockgate.scan.evidence import Evidence
 from lockgate.scan.findings import Sighting
+from lockgate.scan.limits import require_time
 from lockgate.scan.prove import ec
 from lockgate.scan.report import FindingClass, FindingKind, Proof
 from lockgate.scan.search import bignum
@@ -34,14 +35,19 @@ class PointSearch:
         self._budget = budget
         self.is_exhausted = False
 
-    def keys(self) -> Iterator[Sighting]:
-        """Every scalar whose point was seen."""
+    def keys(self, deadline: float) -> Iterator[Sighting]:
+        """Every scalar whose point was seen.
+
+        Raises:
+            OutOfTimeError: the deadline passed; there may be more.
+        """
         for name in _SEARCHED:
             curve = ec.CURVES[name]
             known: dict[int, bytes | None] = {}
             for number in self._numbers:
                 if not self._fits(number, curve):
                     continue
+                require_time(deadline)
                 if number.value not in known:
                     known[number.value] = self._seen_point(curve, number.value)
                 point = known[number.value]

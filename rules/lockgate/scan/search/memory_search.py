@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lockgate.scan.blocks import Block
+from lockgate.scan.gaps import Gaps
 from lockgate.scan.limits import Limits, Profile
 from lockgate.scan.report import Gap, GapReason
 from lockgate.scan.search import bignum, limbs
@@ -69,7 +70,7 @@ class MemorySearch:
         self._divisors: dict[int, Moduli] = {}
         self._pending: dict[int, list[_Windows]] = {}
         self.numbers: list[Number] = []
-        self.gaps: dict[Gap, None] = {}
+        self.gaps = Gaps()
 
     def survey(self, block: Block, place: Place) -> None:
         """First walk: note structures and possible moduli of one block."""
@@ -166,7 +167,7 @@ class MemorySearch:
 
     def _budget(self, place: Place, block: Block, detail: str) -> None:
         offset, length = block.offset + block.start, block.stop - block.start
-        self.gaps[Gap(GapReason.BUDGET, place.member, offset, length, detail)] = None
+        self.gaps.add(Gap(GapReason.BUDGET, place.member, offset, length, detail))
 
 
 def _read_spans(wanted: _Wanted, block: Block) -> Iterator[Number]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from lockgate.scan.prove import rsa
 from lockgate.scan.walk import Place
 
+#: Points kept; trust stores hold some hundred.
+_MOST_POINTS = 100_000
 #: Smaller moduli are not looked for (bits).
 _LEAST_BITS = 512
 
@@ -70,7 +72,10 @@ class NumberPool:
 
     def add_point(self, point: bytes) -> None:
         """Remember a public EC point as ``x || y``, or a raw Ed25519 public key."""
-        self.points.add(point)
+        if len(self.points) < _MOST_POINTS:
+            self.points.add(point)
+        else:
+            self.is_full = True
 
     def add_factor(self, number: Number) -> None:
         """Remember a bare number that may divide a modulus."""

@@ -18,6 +18,7 @@ import gmpy2
 
 from lockgate.scan.evidence import Evidence
 from lockgate.scan.findings import Sighting
+from lockgate.scan.limits import require_time
 from lockgate.scan.prove import rsa
 from lockgate.scan.report import FindingClass, FindingKind, Proof
 from lockgate.scan.search import bignum
@@ -38,16 +39,26 @@ class _Key:
     q: int = field(repr=False)
 
 
-def find_rsa_keys(numbers: Sequence[Number], pool: NumberPool) -> Iterator[Sighting]:
-    """Every place of every RSA key that ``numbers`` prove with the moduli of ``pool``."""
+def find_rsa_keys(
+    numbers: Sequence[Number], pool: NumberPool, deadline: float
+) -> Iterator[Sighting]:
+    """Every place of every RSA key that ``numbers`` prove with the moduli of ``pool``.
+
+    Raises:
+        OutOfTimeError: the deadline passed; there may be more.
+    """
     by_value: dict[int, list[Number]] = {}
     for number in numbers:
         by_value.setdefault(number.value, []).append(number)
     factored = list(_factored(by_value, pool))
     for key in factored:
+        require_time(deadline)
         yield from _sightings_of_factored(key, by_value)
     known = {key.n for key in factored}
-    yield from _inverted([n for n in pool.moduli if n not in known], by_value, pool)
+    for n in pool.moduli:
+        if n not in known:
+            require_time(deadline)
+            yield from _inverted(n, pool.exponent_of(n) or USUAL_EXPONENT, by_value)
 
 
 def _factored(by_value: dict[int, list[Number]], pool: NumberPool) -> Iterator[_Key]:
@@ -113,19 +124,14 @@ def _complete(key: _Key, d: int | None, present: Iterable[int]) -> rsa.RsaNumber
     )
 
 
-def _inverted(
-    moduli: Sequence[int], by_value: dict[int, list[Number]], pool: NumberPool
-) -> Iterator[Sighting]:
-    """Keys of which only the private exponent is left."""
-    odd = [v for v in by_value if v & 1 and v.bit_length() >= rsa.MIN_BITS // 2]
-    for n in moduli:
-        e = pool.exponent_of(n) or USUAL_EXPONENT
-        for d in odd:
-            proof = rsa.prove_inverts(n, e, d) if _may_invert(n, e, d) else ()
-            # dP inverts e modulo the prime p: true, and no key.
-            if proof and not gmpy2.is_prime(n):
-                for number in by_value[d]:
-                    yield _sighting(number, n, e, proof)
+def _inverted(n: int, e: int, by_value: dict[int, list[Number]]) -> Iterator[Sighting]:
+    """A key of which only the private exponent is left."""
+    for d, places in by_value.items():
+        proof = rsa.prove_inverts(n, e, d) if d & 1 and _may_invert(n, e, d) else ()
+        # dP inverts e modulo the prime p: true, and no key.
+        if proof and not gmpy2.is_prime(n):
+            for number in places:
+                yield _sighting(number, n, e, proof)
 
 
 def _may_invert(n: int, e: int, d: int) -> bool:
