@@ -1,5 +1,7 @@
 """Message numbers: gaps, late messages, counts that were lost."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,13 +17,18 @@ def seen(engine):
     return lambda *numbers: observe(engine, numbers)
 
 
+def _append(entries, entry):
+    entries.append(entry)
+    return len(entries) - 1
+
+
 def observe(engine, numbers):
+    """Observe numbers on an empty store."""
     entries = []
     with engine.begin() as connection:
         connection.execute(insert(agents).values(host="h", enrolled_at=1))
         for number in numbers:
-            append = lambda entry: entries.append(entry) or 0
-            sequences.observe(connection, append, "h", number, 1, "t")
+            sequences.observe(connection, partial(_append, entries), "h", number, 1, "t")
         rows = connection.execute(select(sequence_gaps).order_by(sequence_gaps.c.first))
         gaps = [(row.first, row.last) for row in rows]
         connection.execute(delete(agents))

@@ -26,6 +26,9 @@ class ProtectedKeys:
     def __len__(self) -> int:
         return len(self._names)
 
+    def __contains__(self, fingerprint: str) -> bool:
+        return fingerprint in self._names
+
     def apply(self, report: Report) -> Report:
         """The report with every registered key raised to ``protected``."""
         findings = tuple(self._raise(finding) for finding in report.findings)

@@ -207,9 +207,10 @@ def _tasks(
     settings: ControllerSettings, store: _Store, notary: _Notary
 ) -> list[Coroutine[Any, Any, None]]:
     """What runs beside the calls, for as long as the controller serves."""
+    overdue_seconds = min(_OVERDUE_SECONDS, settings.receipt_minutes * 15)
     deliveries = [Delivery(sink, store.reader, store.writer).run() for sink in sinks(settings)]
     return [
-        _every(_OVERDUE_SECONDS, lambda: _watch_receipts(store)),
+        _every(overdue_seconds, lambda: _watch_receipts(store)),
         _every(_CHECKPOINT_SECONDS, lambda: notary.sign(store)),
         *deliveries,
     ]

@@ -24,6 +24,7 @@ class ScriptedSink:
         self.refuses = set()
 
     def deliver(self, batch):
+        """Acknowledge, fail or refuse as told."""
         if self.down:
             self.down -= 1
             raise UnreachableError("connection refused")
@@ -36,6 +37,7 @@ class ScriptedSink:
 
 @pytest.fixture
 def store(engine, tmp_path):
+    """A writer and a reader of one empty store."""
     writer = Writer(engine, lambda: None)
     reader = open_reader(tmp_path / "store.db")
     yield writer, reader
@@ -43,6 +45,7 @@ def store(engine, tmp_path):
 
 
 def fill(writer, count, start=0):
+    """Put alerts into the outbox; their uids."""
     made = [f"uid-{n}" for n in range(start, start + count)]
     for uid in made:
         event = {"metadata": {"uid": uid}}
@@ -51,11 +54,14 @@ def fill(writer, count, start=0):
 
 
 def know(writer, *names):
+    """Make destinations known."""
     for name in names:
         writer.submit(lambda c, n=name: outbox.add_destination(c, n)).result(5)
 
 
 def step(delivery, times=1):
+    """Run steps of a delivery; their pauses."""
+
     async def steps():
         return [await delivery.step() for _ in range(times)]
 

@@ -32,6 +32,7 @@ REQUIRED = {
 
 
 def decision(verdict, **changes):
+    """A decision with this verdict."""
     reason = HoldReason.POLICY if verdict is Verdict.HOLD else None
     return Decision(
         verdict=verdict, hold_reason=reason, rule="r", policy_digest="ee" * 32, **changes
@@ -39,6 +40,7 @@ def decision(verdict, **changes):
 
 
 def assert_well_formed(made):
+    """What every event of class 2006 has."""
     assert made.keys() >= REQUIRED
     assert (made["class_uid"], made["category_uid"]) == (2006, 2)
     assert made["type_uid"] == 200600 + made["activity_id"]
@@ -114,6 +116,7 @@ def test_a_held_file_without_findings_is_medium_and_a_page_is_critical(samples):
 
 
 def receipt(samples, verdict, enforcement):
+    """A receipt of this enforcement."""
     reason = HoldReason.POLICY if verdict is Verdict.HOLD else None
     return Receipt(uuid7(), verdict, enforcement, reason, 1, samples.now, path="/zone/a")
 

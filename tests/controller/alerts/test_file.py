@@ -14,11 +14,13 @@ from lockgate.controller.alerts.sink import UnreachableError
 
 
 def alert(number, pad=""):
+    """An alert with a short uid."""
     uid = f"uid-{number}"
     return Alert(number, uid, json.dumps({"metadata": {"uid": uid}, "pad": pad}))
 
 
 def uids(path):
+    """The uids in the file, in order."""
     return [json.loads(line)["metadata"]["uid"] for line in path.read_text().splitlines()]
 
 

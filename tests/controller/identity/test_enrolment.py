@@ -20,6 +20,7 @@ DAY = timedelta(days=1)
 
 
 def request_for(key, **changes):
+    """A PKCS#10 request, DER."""
     name = x509.Name([])
     builder = x509.CertificateSigningRequestBuilder().subject_name(name)
     digest = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
@@ -34,10 +35,12 @@ class Office:
         self.engine, self.ledger, self.now = engine, ledger, now
 
     def token(self, host=None, life=HOUR):
+        """Make a token."""
         with self.engine.begin() as connection:
             return self.registrar.make_token(connection, host, life, self.now).text()
 
     def enrol(self, token, host="host-1", key=None, request=None):
+        """Enrol a host with a token."""
         key = key or ec.generate_private_key(ec.SECP256R1())
         request = request or request_for(key)
         with self.engine.begin() as connection:
@@ -46,6 +49,7 @@ class Office:
     def renew(
         self, certificate, old_key, new_key=None, message=None, prefix=b"lockgate-renew-v1\0"
     ):
+        """Renew by the old key."""
         request = request_for(new_key or ec.generate_private_key(ec.SECP256R1()))
         signed = prefix + (message or request)
         if isinstance(old_key, ed25519.Ed25519PrivateKey):
@@ -59,6 +63,7 @@ class Office:
 
 @pytest.fixture(scope="module")
 def ca(tmp_path_factory):
+    """An authority."""
     from datetime import UTC, datetime
 
     folder = tmp_path_factory.mktemp("identity") / "identity"
@@ -67,10 +72,12 @@ def ca(tmp_path_factory):
 
 @pytest.fixture
 def office(engine, remembering_ledger, ca, samples):
+    """A registrar on an empty store."""
     return Office(engine, remembering_ledger, ca, samples.now)
 
 
 def reason(answer):
+    """Why it was refused."""
     assert isinstance(answer, Refusal), answer
     return answer.reason
 
@@ -245,7 +252,10 @@ def test_identity_is_the_certificate_of_now(ca, samples):
     pem = ca.issue_agent("host-1", key, samples.now, HOUR).public_bytes(serialization.Encoding.PEM)
     auth = {"x509_pem_cert": [pem]}
     assert peers.identify(auth, "test.internal", samples.now).host == "host-1"
-    ask = lambda auth, domain, now: reason(peers.identify(auth, domain, now))
+
+    def ask(auth, domain, now):
+        return reason(peers.identify(auth, domain, now))
+
     assert ask({}, "test.internal", samples.now) is RefusalReason.NO_CERTIFICATE
     assert ask(auth, "other.internal", samples.now) is RefusalReason.IDENTITY_UNKNOWN
     for moment in (samples.now - DAY, samples.now + HOUR + timedelta(seconds=1)):
