@@ -5,6 +5,7 @@ Usage: ``python tests/repository/tables.py docs/tables.md`` (``make tables``).
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,12 +42,19 @@ def _section(title: str, words: type[Word]) -> Iterator[str]:
 def _errnos() -> Iterator[str]:
     yield "## Errno at a guarded open"
     yield ""
-    yield "| verdict | hold reason | errno | where the kernel has no FAN_DENY_ERRNO |"
-    yield "|---|---|---|---|"
-    for row in errnos.table():
-        reason = f"`{row.hold_reason.value}`" if row.hold_reason else ""
-        yield f"| `{row.verdict.value}` | {reason} | {row.name} | {row.plain_name} |"
+    yield "Where the kernel has no FAN_DENY_ERRNO, every refusal is EPERM."
     yield ""
+    yield "| verdict | hold reason | errno |"
+    yield "|---|---|---|"
+    for verdict in (transfer.Verdict.BLOCK, transfer.Verdict.QUARANTINE):
+        yield f"| `{verdict.value}` | | {_name(transfer.Decision(verdict))} |"
+    for reason in transfer.HoldReason:
+        yield f"| `HOLD` | `{reason.value}` | {_name(transfer.hold(reason))} |"
+    yield ""
+
+
+def _name(decision: transfer.Decision) -> str:
+    return errno.errorcode[errnos.errno_of(decision)]
 
 
 def render() -> str:
