@@ -3,12 +3,15 @@
 Rules enforced here:
 
 1. Every answer lies inside the bytes that the dump promises; an address outside has no offset.
-2. Alignment is a property of the address, not of the offset in the file.
+2. Regions that touch both in memory and in the file are one, so that a number across their
+   border is read whole.
+3. Alignment is a property of the address, not of the offset in the file.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -25,9 +28,9 @@ class MemoryMap:
     """The regions of one dump."""
 
     def __init__(self, regions: tuple[Region, ...]) -> None:
-        self.regions = tuple(sorted(regions, key=lambda r: (r.address, r.offset)))
+        self.regions = tuple(_joined(regions))
         self._addresses = [r.address for r in self.regions]
-        self._by_offset = sorted(regions, key=lambda r: (r.offset, r.address))
+        self._by_offset = sorted(self.regions, key=lambda r: (r.offset, r.address))
         self._offsets = [r.offset for r in self._by_offset]
 
     @property
@@ -58,11 +61,20 @@ class MemoryMap:
         inside = offset - region.offset
         return region.address + inside if inside < region.length else None
 
-    def seams(self) -> tuple[tuple[Region, Region], ...]:
-        """Pairs of regions that touch in memory and do not follow each other in the file."""
-        pairs = zip(self.regions, self.regions[1:], strict=False)
-        return tuple(
-            (low, high)
-            for low, high in pairs
-            if low.address + low.length == high.address and low.offset + low.length != high.offset
-        )
+
+def _joined(regions: Iterable[Region]) -> Iterator[Region]:
+    """Regions by address; those that follow each other in memory and in the file made one."""
+    last: Region | None = None
+    for region in sorted(regions, key=lambda r: (r.address, r.offset)):
+        if last is not None and _follows(last, region):
+            last = Region(last.address, last.offset, last.length + region.length)
+            continue
+        if last is not None:
+            yield last
+        last = region
+    if last is not None:
+        yield last
+
+
+def _follows(low: Region, high: Region) -> bool:
+    return (low.address + low.length, low.offset + low.length) == (high.address, high.offset)
