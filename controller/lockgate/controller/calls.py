@@ -30,7 +30,7 @@ from lockgate.controller.records import Ledger
 from lockgate.controller.refusals import Refusal, RefusalLimit, RefusalReason
 from lockgate.controller.store.database import StoreError, StoreFullError
 from lockgate.controller.store.writer import Writer
-from lockgate.wire import validate
+from lockgate.wire.validate import violations
 
 _MOST_WAITING = 10_000
 _LARGEST_SEQUENCE = 2**63 - 1
@@ -147,7 +147,7 @@ class Calls:
 
 def violations_of(request: Any) -> Refusal | None:
     """What is wrong with the form of a request."""
-    found = validate.violations(request)
+    found = violations(request)
     return Refusal(RefusalReason.MALFORMED, "; ".join(found[:3])[:500]) if found else None
 
 

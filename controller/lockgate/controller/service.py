@@ -32,7 +32,8 @@ from lockgate.policy import Policy, decide
 from lockgate.scan.report import Outcome, Report
 from lockgate.v1 import decision_pb2 as pb
 from lockgate.v1 import decision_pb2_grpc
-from lockgate.wire import convert, passport
+from lockgate.wire import convert
+from lockgate.wire.passport import sign
 from lockgate.wire.transfer import Decision, Transfer, Verdict
 
 T = TypeVar("T")
@@ -139,7 +140,7 @@ class DecisionService(decision_pb2_grpc.DecisionServiceServicer):
     ) -> bytes:
         if decision.verdict is not Verdict.ALLOW or report.outcome is not Outcome.CLEAN:
             return b""
-        return passport.sign(report, transfer, decision, self._gate.passport_key, now)
+        return sign(report, transfer, decision, self._gate.passport_key, now)
 
     async def _receipt(self, request: pb.ReportEnforcementRequest, peer: Peer) -> bytes | Refusal:
         done = convert.receipt_from_wire(request.receipt)
