@@ -84,6 +84,16 @@ def test_damaged_core_does_not_lose_its_key(damage, dumped, scan):
     assert bool(report.gaps) == (damage != "no header")
 
 
+@pytest.mark.parametrize("shift", [1, 3, 4, 7])
+def test_dump_without_a_header_may_have_any_alignment(shift, dumped, scan):
+    """Memory that does not start at a multiple of eight is read at its own alignment."""
+    core, public = dumped("rsa2048")
+
+    report = scan(bytes(shift) + core[4096:])
+
+    assert fingerprint(public) in {f.fingerprint for f in report.findings}
+
+
 @pytest.mark.parametrize("pack", [lambda b: gzip.compress(b, 1), zstandard.compress])
 def test_packed_core_is_read_as_memory(pack, dumped, scan):
     """A compressed core is followed by its memory map like an open one."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lockgate.formats.scanner import standard_scanner
 from lockgate.scan.blocks import BLOCK_BYTES
-from lockgate.scan.limits import Limits
+from lockgate.scan.limits import Limits, Profile
 from lockgate.scan.registry import Registry
 from lockgate.scan.report import (
     FindingClass,
@@ -25,6 +25,9 @@ from lockgate.scan.report import (
     report_from_json,
     report_to_json,
 )
+
+
+DEEP = standard_scanner(profile=Profile.DEEP)
 
 
 def spki(key) -> bytes:
@@ -269,6 +272,15 @@ def test_digest_covers_holes(scanner, tmp_path):
 def test_random_bytes_are_clean(content, scan):
     """Bytes without structure give neither findings nor gaps nor exceptions."""
     assert scan(content).sha256 == hashlib.sha256(content).hexdigest()
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(content=st.binary(max_size=300))
+def test_short_files_are_clean_in_the_deep_profile(content, scan):
+    """Files shorter than a word, or than an alignment, are scanned like others."""
+    assert scan(content, DEEP).sha256 == hashlib.sha256(content).hexdigest()
 
 
 def test_random_data_holds_no_key(scan):

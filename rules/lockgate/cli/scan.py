@@ -38,12 +38,14 @@ _GRAVITY = (0, 3, 1)
 
 @app.command()
 def scan(
-    paths: Annotated[list[Path], typer.Argument(help="Files, folders, or - for standard input.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Files, folders, or - for stdin.")
+    ],
     *,
     format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
     registry: Annotated[
         list[Path] | None,
-        typer.Option(help="A registry of protected keys; may be given several times."),
+        typer.Option(metavar="FILE", help="A registry of protected keys; may be repeated."),
     ] = None,
     profile: Annotated[Profile, typer.Option(help="How deep to look.")] = Profile.STANDARD,
     strict: Annotated[

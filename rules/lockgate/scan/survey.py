@@ -132,7 +132,7 @@ class Survey:
                 self._look_for_seeds(block, place)
 
     def _look_for_seeds(self, block: Block, place: Place) -> None:
-        for phase in self._memory.phases(place):
+        for phase in self._memory.phases(block, place):
             words = limbs.words_of(block.data, phase)
             for start, evidence in self._seeds.windows(words, *limbs.own_words(block, phase)):
                 offset = block.offset + phase + 8 * start

@@ -25,6 +25,8 @@ Indexes = NDArray[np.intp]
 _LONG_RUN = 512
 #: Windows taken at each edge of a long run.
 _EDGE = 4
+#: How alignment is sampled: so many pieces of a block, of so many bytes each.
+_SAMPLES, _SAMPLE_BYTES = 16, 2048
 _POINTERS = np.uint64(1 << 47)
 _RANDOM = np.uint64(1 << 48)
 
@@ -39,7 +41,23 @@ class Runs:
 
 def words_of(data: bytes, phase: int) -> Words:
     """The aligned words of ``data``, the first at offset ``phase``."""
-    return np.frombuffer(data, "<u8", (len(data) - phase) // 8, phase)
+    count = max(0, (len(data) - phase) // 8)
+    return np.frombuffer(data, "<u8", count, phase if count else 0)
+
+
+def likely_phase(data: bytes) -> int:
+    """The alignment at which most words are small or pointers, judged by a sample.
+
+    The start of a dump without a header says nothing about the alignment of its memory; the
+    pointers in it do. 0 unless another alignment is plainly better.
+    """
+    step = max(8, len(data) // _SAMPLES // 8 * 8)
+    sample = b"".join(data[at : at + _SAMPLE_BYTES] for at in range(0, len(data), step))
+    counts = [
+        int(np.count_nonzero(words_of(sample, phase) + _POINTERS < _RANDOM)) for phase in range(8)
+    ]
+    best = max(range(8), key=counts.__getitem__)
+    return best if counts[best] > counts[0] + counts[0] // 4 + _SAMPLES else 0
 
 
 def own_words(block: Block, phase: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ Rules enforced here:
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lockgate.scan.blocks import Block
@@ -74,7 +74,7 @@ class MemorySearch:
 
     def survey(self, block: Block, place: Place) -> None:
         """First walk: note structures and possible moduli of one block."""
-        for phase in self.phases(place):
+        for phase in self.phases(block, place):
             words = limbs.words_of(block.data, phase)
             if place.memory is not None:
                 self._note_bignums(words, phase, block, place)
@@ -99,7 +99,7 @@ class MemorySearch:
             self.numbers += _read_spans(wanted, block)
         if not self._divisors:
             return
-        for phase in self.phases(place):
+        for phase in self.phases(block, place):
             self._divide_windows(limbs.words_of(block.data, phase), phase, block, place)
 
     def finish(self) -> None:
@@ -107,11 +107,12 @@ class MemorySearch:
         for size in tuple(self._pending):
             self._divide(size)
 
-    def phases(self, place: Place) -> tuple[int, ...]:
-        """The alignments at which words of this member are looked at."""
+    def phases(self, block: Block, place: Place) -> Iterable[int]:
+        """The alignments at which the words of a block are looked at."""
         if self._deep:
-            return tuple(range(8))
-        return (0,) if place.memory is None else place.memory.phases
+            return range(8)
+        mapped = (0,) if place.memory is None else place.memory.phases
+        return {*mapped, limbs.likely_phase(block.data)}
 
     def _note_bignums(self, words: limbs.Words, phase: int, block: Block, place: Place) -> None:
         assert place.memory is not None
