@@ -146,6 +146,8 @@ def disarm(
 
     with _failures():
         record = taking_off.disarm(run_dir, state_dir)
+    if record.armed:
+        _report_disarm(state_dir)
     if as_json:
         typer.echo(json.dumps(asdict(record), sort_keys=True))
     elif record.armed:
@@ -187,6 +189,20 @@ def quarantine_restore(
         receipt = restoring.restore(state_dir, zone, quarantine_id, to)
     line = {"enforcement": receipt.enforcement.value, "path": receipt.path}
     typer.echo(json.dumps(line) if as_json else f"put back: {receipt.path}")
+
+
+def _report_disarm(state_dir: Path) -> None:
+    """Tell the controller now; the guard is off already, so a failure is only a delay."""
+    from lockgate.agent.identity import CredentialsError
+    from lockgate.agent.records import report_disarm
+    from lockgate.policy import PolicyError
+
+    try:
+        delivered = report_disarm(state_dir)
+    except (CredentialsError, PolicyError, OSError):
+        delivered = False
+    if not delivered:
+        sys.stderr.write("lockgate agent: the disarm is recorded here and reported later\n")
 
 
 def _start(settings: AgentSettings, *, local: bool) -> None:

@@ -156,6 +156,11 @@ class ControllerDecider:
         )
         self._events.put((lines.guard_line(zone, change, detail), request))
 
+    @property
+    def waiting(self) -> int:
+        """How many messages the controller has not acknowledged."""
+        return len(self._unsent)
+
     def settle(self, timeout_s: float) -> bool:
         """Wait until all that was said so far is durable here; False when that took too long."""
         settled = threading.Event()

@@ -5,71 +5,36 @@ Rules enforced here:
 1. Nothing is armed before workers and decider stand; ``READY`` is said after the mark is set.
 2. SIGTERM ends this process and leaves the holder: opens wait for the next agent. SIGINT at a
    terminal takes the guard off in order, which is recorded.
-3. What a disarm left on disk is reported before its file is removed.
+3. What happened while no agent ran is reported before anything is armed.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import resource
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import structlog
 
-from lockgate.agent import disarm, restoring
-from lockgate.agent.client import ClientSettings, ControllerDecider
+from lockgate.agent import disarm
+from lockgate.agent.client import ControllerDecider
 from lockgate.agent.config import AgentSettings, Mode
 from lockgate.agent.confine import forbid_core_dumps
 from lockgate.agent.control import ControlServer
-from lockgate.agent.identity import Credentials
-from lockgate.agent.journal import Journal
-from lockgate.agent.local import LocalDecider
+from lockgate.agent.deciders import AnyDecider, decider_of
 from lockgate.agent.metrics import MetricsServer, Sample
-from lockgate.agent.spool import Spool
+from lockgate.agent.records import keep_armed, report_records
 from lockgate.agent.workers import WorkerPool, WorkerSettings
-from lockgate.policy import Policy, decide, default_policy
-from lockgate.policy import load as load_policy
 from lockgate.wire.transfer import GuardChange, Zone
 
-AnyDecider: TypeAlias = ControllerDecider | LocalDecider
 Status: TypeAlias = Callable[[], dict[str, Any]]
 
-_SETTLE_S = 10.0
 _log = structlog.get_logger()
-
-
-def decider_of(settings: AgentSettings, *, local: bool) -> AnyDecider:
-    """Who decides: the controller, or with ``local`` the policy on this host.
-
-    Raises:
-        CredentialsError: this host is not enrolled.
-        PolicyError: the policy cannot be used.
-    """
-    state = settings.state_dir
-    if local:
-        files = settings.policy_files
-        policy: Policy = load_policy(files) if files else default_policy()
-        return LocalDecider(
-            lambda report, transfer, now: decide(report, transfer, policy, now),
-            Journal(state / "journal"),
-        )
-    chosen = settings.controller
-    credentials = Credentials(state, chosen.address, chosen.enrolment_address)
-    client = ClientSettings(
-        host=credentials.host,
-        state_dir=state,
-        answer_within_s=chosen.answer_within_seconds,
-        spool_bytes=chosen.spool_bytes,
-    )
-    spool = Spool(state / "spool", limit=chosen.spool_bytes)
-    return ControllerDecider(client, credentials, spool, Journal(state / "journal"))
 
 
 def pool_of(settings: AgentSettings) -> WorkerPool:
@@ -150,10 +115,10 @@ def _run_guard(settings: AgentSettings, decider: AnyDecider, workers: WorkerPool
     signal.signal(signal.SIGINT, take_off)
     with _services(settings, decider, workers, status):
         guard.arm()
+        keep_armed(settings, decider, names)
         _announce(decider, names, GuardChange.ARMED, "agent started")
         guard.run()
     if guard.disarmed:
-        report_records(settings.state_dir, decider, names)
         _say("the guard is off: opens pass freely")
     else:
         link.close()
@@ -242,30 +207,6 @@ def _announce(decider: AnyDecider, zones: Sequence[Zone], change: GuardChange, d
         decider.guard_changed(zone, change, detail)
     sys.stdout.write("READY\n")
     sys.stdout.flush()
-
-
-def report_records(state_dir: Path, decider: AnyDecider, zones: Sequence[Zone]) -> None:
-    """Report what disarms left on disk, then remove it."""
-    reported = []
-    for path in sorted((state_dir / disarm.RECORDS).glob("*.json")):
-        try:
-            record = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            record = {"unreadable": path.name}
-        _report_record(record, decider, zones)
-        reported.append(path)
-    if reported and decider.settle(_SETTLE_S):
-        for path in reported:
-            path.unlink(missing_ok=True)
-
-
-def _report_record(record: dict[str, Any], decider: AnyDecider, zones: Sequence[Zone]) -> None:
-    if record.get("change") == restoring.CHANGE:
-        decider.record(restoring.receipt_of_record(record))
-        return
-    detail = ", ".join(f"{name} {value}" for name, value in sorted(record.items()))
-    for zone in zones:
-        decider.guard_changed(zone, GuardChange.DISARMED, detail)
 
 
 def _raise_descriptor_limit(wanted: int) -> None:

@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from lockgate.agent.framing import FramingError, Inbox, encode
 from lockgate.agent.mailbox import Mailbox
 from lockgate.scan.report import EngineInfo, Gap, GapReason, Report, report_from_json
@@ -35,6 +37,7 @@ START_ATTEMPTS = 3
 _LONGEST_PAUSE_S = 30.0
 _START_S = 60.0
 _READ_BYTES = 1 << 16
+_log = structlog.get_logger()
 _ENGINE_UNKNOWN = EngineInfo(version="", rule_pack="", profile="", searches=())
 
 
@@ -323,6 +326,7 @@ class WorkerPool:
             self._note_failed_start()
         if job is not None:
             self._finish(job.number, lost_report(job.path, job.size, why))
+        _log.warning("scan worker lost", why=why, had_job=job is not None)
 
     def _bury(self, worker: _Worker) -> None:
         """Kill a worker and wait for it, so that its descriptors are certainly closed."""
