@@ -12,10 +12,14 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from lockgate.controller.refusals import Refusal, RefusalReason
 from lockgate.controller.store.schema import requests
+
+# Statements of the hot path are built once: building costs more than SQLite's work.
+_ANSWER = select(requests).where(requests.c.request_id == bindparam("request_id"))
+_NEW_ANSWER = insert(requests)
 
 
 def digest(request: Any) -> bytes:
@@ -31,7 +35,7 @@ def recall(
     connection: Connection, request_id: str, peer: str, content: bytes
 ) -> bytes | Refusal | None:
     """The stored answer, a refusal when the id belongs to something else, None when new."""
-    row = connection.execute(select(requests).where(requests.c.request_id == request_id)).first()
+    row = connection.execute(_ANSWER, {"request_id": request_id}).first()
     if row is None:
         return None
     if row.peer != peer or row.digest != content:
@@ -49,11 +53,12 @@ def remember(
 ) -> None:
     """Store an answer."""
     connection.execute(
-        insert(requests).values(
-            request_id=request_id,
-            peer=peer,
-            digest=content,
-            response=response,
-            answered_at=micros,
-        )
+        _NEW_ANSWER,
+        {
+            "request_id": request_id,
+            "peer": peer,
+            "digest": content,
+            "response": response,
+            "answered_at": micros,
+        },
     )

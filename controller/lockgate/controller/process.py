@@ -10,20 +10,17 @@ Rules enforced here:
 
 from __future__ import annotations
 
-import ctypes
 import os
-import resource
 import sys
 
 import structlog
 
-_PR_SET_DUMPABLE = 4
+from lockgate.cli.hardening import forbid_core_dumps
 
 
 def harden() -> None:
     """Disable our own core dumps and close the umask."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    forbid_core_dumps()
     os.umask(0o077)
 
 

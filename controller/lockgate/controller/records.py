@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from lockgate.controller import entries, incidents
 from lockgate.controller.alerts import event, outbox
@@ -36,6 +36,11 @@ from lockgate.wire.transfer import (
 
 #: The largest integer every database takes; a hostile size may be larger.
 _LARGEST = 2**63 - 1
+
+
+# Statements of the hot path are built once: building costs more than SQLite's work.
+_NEW_VERDICT = insert(verdicts)
+_HOST = select(verdicts.c.host).where(verdicts.c.transfer_id == bindparam("transfer_id")).limit(1)
 
 
 class Ledger(Protocol):
@@ -72,7 +77,7 @@ def record_verdict(connection: Connection, ledger: Ledger, decided: Decided) -> 
         now=decided.now,
     )
     index = ledger.append(connection, entry)
-    connection.execute(insert(verdicts).values(ledger_index=index, **_verdict_row(decided, clear)))
+    connection.execute(_NEW_VERDICT, {"ledger_index": index, **_verdict_row(decided, clear)})
     if report.findings:
         connection.execute(insert(findings), _finding_rows(index, report))
         incidents.record(connection, report, to_micros(decided.now))
@@ -152,8 +157,7 @@ def record_overdue(connection: Connection, ledger: Ledger, now: datetime) -> int
 
 def transfer_host(connection: Connection, transfer_id: str) -> str | None:
     """The host a transfer belongs to; None when it was never decided here."""
-    found = select(verdicts.c.host).where(verdicts.c.transfer_id == transfer_id).limit(1)
-    return connection.execute(found).scalar()
+    return connection.execute(_HOST, {"transfer_id": transfer_id}).scalar()
 
 
 def _tells_of_verdict(decided: Decided) -> bool:

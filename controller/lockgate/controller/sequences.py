@@ -14,19 +14,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from lockgate.controller.store.schema import agents, sequence_gaps
 
 Append = Callable[[Mapping[str, Any]], int]
 
 
+# Statements of the hot path are built once: building costs more than SQLite's work.
+_LAST = select(agents.c.last_sequence).where(agents.c.host == bindparam("host"))
+_SEEN = (
+    update(agents)
+    .where(agents.c.host == bindparam("agent"))
+    .values(last_sequence=bindparam("sequence"), last_seen_at=bindparam("seen_at"))
+)
+
+
 def observe(
     connection: Connection, append: Append, host: str, sequence: int, micros: int, time: str
 ) -> None:
     """Record that message ``sequence`` of ``host`` has come, and what that says."""
-    last = connection.execute(select(agents.c.last_sequence).where(agents.c.host == host)).scalar()
-    seen = {"last_seen_at": micros}
+    last = connection.execute(_LAST, {"host": host}).scalar()
     if last is None or sequence == last + 1:
         pass
     elif sequence > last:
@@ -35,14 +43,11 @@ def observe(
         append({"kind": "sequence-gap", "time": time, **gap})
     elif _fill(connection, host, sequence):
         append({"kind": "sequence-late", "time": time, "host": host, "sequence": sequence})
-        connection.execute(update(agents).where(agents.c.host == host).values(**seen))
-        return
+        sequence = last
     else:
         rewound = {"host": host, "from": last, "to": sequence}
         append({"kind": "sequence-rewound", "time": time, **rewound})
-    connection.execute(
-        update(agents).where(agents.c.host == host).values(last_sequence=sequence, **seen)
-    )
+    connection.execute(_SEEN, {"agent": host, "sequence": sequence, "seen_at": micros})
 
 
 def _fill(connection: Connection, host: str, sequence: int) -> bool:

@@ -20,7 +20,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from cryptography import x509
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from lockgate.controller.refusals import Refusal, RefusalReason
 from lockgate.controller.store.schema import agents
@@ -30,6 +30,10 @@ _HOST = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
     r"(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*"
 )
+
+
+# Statements of the hot path are built once: building costs more than SQLite's work.
+_BANNED = select(agents.c.banned_at).where(agents.c.host == bindparam("host"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def identify(
 
 def admitted(connection: Connection, host: str) -> Refusal | None:
     """Whether the store knows the agent and has not banned it."""
-    row = connection.execute(select(agents.c.banned_at).where(agents.c.host == host)).first()
+    row = connection.execute(_BANNED, {"host": host}).first()
     if row is None:
         return Refusal(RefusalReason.IDENTITY_UNKNOWN)
     return Refusal(RefusalReason.BANNED) if row.banned_at is not None else None
