@@ -70,9 +70,11 @@ class FakeWorkers:
         self.submitted: list[str] = []
 
     def filenos(self) -> list[int]:
+        """One eventfd."""
         return [self._ready]
 
     def submit(self, job: int, fd: int, path: str, timeout_s: float) -> None:
+        """Scan in a thread."""
         self.submitted.append(path)
         copy = os.dup(fd)
         threading.Thread(target=self._scan, args=(job, copy, path), daemon=True).start()
@@ -90,6 +92,7 @@ class FakeWorkers:
         os.eventfd_write(self._ready, 1)
 
     def collect(self) -> list[tuple[int, Report]]:
+        """Finished scans."""
         try:
             os.eventfd_read(self._ready)
         except BlockingIOError:
@@ -100,9 +103,10 @@ class FakeWorkers:
         return done
 
     def cancel(self, job: int) -> None:
-        return
+        """Nothing to do: a late report is ignored."""
 
     def close(self) -> None:
+        """Close the eventfd."""
         os.close(self._ready)
 
 
@@ -113,24 +117,28 @@ class FakeDecider:
         self._ready = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._decisions: list[tuple[int, Decision]] = []
         self._independent = independent
-        self._file = open(receipts, "a", buffering=1) if receipts else None
+        self._file = open(receipts, "a", buffering=1) if receipts else None  # noqa: SIM115
         self.receipts: list[Receipt] = []
         self.transfers: list[Transfer] = []
 
     def fileno(self) -> int:
+        """The eventfd."""
         return self._ready
 
     def request(self, job: int, transfer: Transfer, report: Report) -> None:
+        """Decide at once."""
         self.transfers.append(transfer)
         self._decisions.append((job, decision_on(report, independent=self._independent)))
         os.eventfd_write(self._ready, 1)
 
     def collect(self) -> list[tuple[int, Decision]]:
+        """Decisions made."""
         os.eventfd_read(self._ready)
         done, self._decisions = self._decisions, []
         return done
 
     def record(self, receipt: Receipt) -> None:
+        """Keep a receipt."""
         self.receipts.append(receipt)
         if self._file:
             opener = receipt.opener
@@ -141,4 +149,5 @@ class FakeDecider:
             )
 
     def close(self) -> None:
+        """Close the eventfd."""
         os.close(self._ready)

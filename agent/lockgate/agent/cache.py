@@ -11,6 +11,7 @@ Rules enforced here:
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +38,7 @@ class VerdictCache:
     def __init__(self, capacity: int = 100_000) -> None:
         self._entries: OrderedDict[Inode, _Entry] = OrderedDict()
         self._capacity = capacity
+        self._passes: dict[Inode, tuple[int, int, int, float]] = {}
         self._rule_pack = ""
         self._policy_digest = ""
 
@@ -56,14 +58,31 @@ class VerdictCache:
         decision = entry.decisions.get(boundary) if entry else None
         return decision if decision and _holds(decision, now) else None
 
+    def passes(self, status: os.stat_result, now_s: float) -> bool:
+        """The short way to an ALLOW over ``open``: same file, same bytes, not expired.
+
+        ``now_s`` is in seconds since the epoch. Nothing is built and nothing reordered here.
+        """
+        known = self._passes.get((status.st_dev, status.st_ino))
+        return (
+            known is not None
+            and known[0] == status.st_size
+            and known[1] == status.st_mtime_ns
+            and known[2] == status.st_ctime_ns
+            and now_s < known[3]
+        )
+
     def store_report(self, identity: FileIdentity, report: Report) -> None:
         """Keep a report taken under a lease of bytes that did not change during the scan."""
         if report.engine.rule_pack != self._rule_pack:
             self._entries.clear()
+            self._passes.clear()
             self._rule_pack = report.engine.rule_pack
-        self._entries[identity.device, identity.inode] = _Entry(identity, report, {})
+        inode = (identity.device, identity.inode)
+        self.forget(inode)
+        self._entries[inode] = _Entry(identity, report, {})
         if len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
+            self.forget(next(iter(self._entries)))
 
     def store_decision(
         self, identity: FileIdentity, decision: Decision, boundary: Boundary = Boundary.OPEN
@@ -75,15 +94,26 @@ class VerdictCache:
         entry = self._entry(identity)
         if entry and _lasts(decision):
             entry.decisions[boundary] = decision
+            self._note_pass(identity, decision, boundary)
 
     def forget(self, inode: Inode) -> None:
         """Somebody may write the file from now on: nothing is known of it any more."""
         self._entries.pop(inode, None)
+        self._passes.pop(inode, None)
 
     def forget_decisions(self) -> None:
         """The policy changed, or an operator decided: everything is asked again."""
+        self._passes.clear()
         for entry in self._entries.values():
             entry.decisions.clear()
+
+    def _note_pass(self, identity: FileIdentity, decision: Decision, boundary: Boundary) -> None:
+        until = decision.cache_until
+        inode = (identity.device, identity.inode)
+        self._passes.pop(inode, None)
+        if boundary is Boundary.OPEN and decision.verdict is Verdict.ALLOW and until is not None:
+            times = (identity.mtime_ns, identity.ctime_ns)
+            self._passes[inode] = (identity.size, *times, until.timestamp())
 
     def _entry(self, identity: FileIdentity) -> _Entry | None:
         inode = (identity.device, identity.inode)

@@ -17,8 +17,6 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 _CLOEXEC = 0x1
 _NONBLOCK = 0x2
@@ -43,7 +41,7 @@ GUARD_MASK = OPEN_PERM | CLOSE_WRITE | CLOSE_NOWRITE
 
 _METADATA = struct.Struct("=IBBHQii")
 _RESPONSE = struct.Struct("=iI")
-_BUFFER_BYTES = 8192
+_BUFFER_BYTES = 341 * _METADATA.size
 _EVENT_FLAGS = os.O_RDONLY | os.O_LARGEFILE | os.O_CLOEXEC | os.O_NONBLOCK
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -56,13 +54,7 @@ _libc.fanotify_mark.argtypes = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event; ``tid`` is the thread that opened or closed. ``fd`` is the reader's own."""
-
-    mask: int
-    fd: int
-    tid: int
+Event = tuple[int, int, int]
 
 
 def _checked(result: int, what: str) -> int:
@@ -121,14 +113,13 @@ def permission_events_work() -> bool:
     return True
 
 
-def events(raw: bytes) -> Iterator[Event]:
-    """The events of one read; unknown trailing records are skipped by their length."""
-    position = 0
-    while position + _METADATA.size <= len(raw):
-        length, _version, _reserved, _header, mask, fd, tid = _METADATA.unpack_from(raw, position)
-        if fd >= 0:
-            yield Event(mask, fd, tid)
-        position += max(length, _METADATA.size)
+def events(raw: bytes) -> list[Event]:
+    """The events of one read as (mask, descriptor, thread that opened or closed).
+
+    The group asks for no trailing records, so every event has the size of its metadata. An
+    event without descriptor (the kernel could not open one, and denied) is left out.
+    """
+    return [(mask, fd, tid) for _, _, _, _, mask, fd, tid in _METADATA.iter_unpack(raw) if fd >= 0]
 
 
 class Answers:

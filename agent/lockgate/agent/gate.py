@@ -19,6 +19,7 @@ are seconds of a monotonic clock, except where a datetime is named.
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from lockgate.agent.opener import Access
 from lockgate.scan.report import GapReason, Report
 from lockgate.wire.transfer import Decision, FileIdentity, HoldReason, Verdict, hold
 
+_ADMITTED_LIMIT = 4096
 _READER_HOLDS = "A process that was let in to read still has the file open; try again."
 
 
@@ -183,14 +185,16 @@ class Gate:
         self._released.update(readers)
         self._writers.update(writers)
 
-    def judged(self, identity: FileIdentity, tid: int, today: datetime) -> bool:
-        """The short way of a sealed open: True when it passes on what is known already."""
-        decision = self._cache.decision(identity, today)
-        if decision is None or decision.verdict is not Verdict.ALLOW:
+    def judged(self, status: os.stat_result, tid: int, now_s: float) -> bool:
+        """The short way of a sealed open: True when it passes on what is known already.
+
+        ``now_s`` is in seconds since the epoch.
+        """
+        if not self._cache.passes(status, now_s):
             return False
-        inode = (identity.device, identity.inode)
+        inode = (status.st_dev, status.st_ino)
         self._released.add(inode)
-        self._admitted[inode].add(tid)
+        self._admit_thread(inode, tid)
         return True
 
     def opened(self, opening: Opening, now: float, today: datetime) -> list[Command]:
@@ -278,7 +282,7 @@ class Gate:
     def tick(self, now: float) -> list[Command]:
         """Time went by."""
         commands: list[Command] = []
-        while self._pending:
+        while self._pending:  # in order of arrival, so in order of deadline
             number, pending = next(iter(self._pending.items()))
             if pending.deadline > now:
                 break
@@ -400,12 +404,17 @@ class Gate:
     def _admit(self, opening: Opening) -> None:
         """Remember who is let in, so that readers and writers never meet."""
         access = opening.access
-        self._admitted[opening.inode].add(opening.tid)
+        self._admit_thread(opening.inode, opening.tid)
         if access is None or access.reads:
             self._released.add(opening.inode)
         if access is not None and access.writes:
             self._writers.add(opening.inode)
             self._cache.forget(opening.inode)
+
+    def _admit_thread(self, inode: Inode, tid: int) -> None:
+        """Remember a thread; thousands on one file are remembered as thread 0."""
+        threads = self._admitted[inode]
+        threads.add(tid if len(threads) < _ADMITTED_LIMIT else 0)
 
     def _refuse(self, number: int, decision: Decision, report: Report | None = None) -> Command:
         self._forget_pending(number)

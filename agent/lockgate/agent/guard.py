@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import errno
 import os
-import selectors
+import select
 import signal
 import stat
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -119,7 +120,8 @@ class Guard:
         self._transfers: dict[int, Transfer] = {}
         self._counts: Counter[str] = Counter()
         self._verdicts: OrderedDict[str, LastVerdict] = OrderedDict()
-        self._selector = selectors.DefaultSelector()
+        self._poll = select.epoll()
+        self._callbacks: dict[int, Callable[[], None]] = {}
         self._worker_fds: set[int] = set()
         self._older: tuple[census.OpenFile, ...] = ()
         self._holder_fd: int | None = None
@@ -127,6 +129,7 @@ class Guard:
         self.disarmed = False
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._next_beat = 0.0
+        self._patience_s = 0.0
 
     # -- life --------------------------------------------------------------------------------
 
@@ -163,11 +166,14 @@ class Guard:
 
     def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
         """Call ``callback`` from the loop whenever ``fd`` is readable; it must not block."""
-        self._selector.register(fd, selectors.EVENT_READ, callback)
+        self._callbacks[fd] = callback
+        self._poll.register(fd, select.EPOLLIN)
 
     def remove_reader(self, fd: int) -> None:
         """Undo :meth:`add_reader`."""
-        self._selector.unregister(fd)
+        del self._callbacks[fd]
+        with suppress(OSError):  # closed already
+            self._poll.unregister(fd)
 
     def snapshot(self) -> Snapshot:
         """State, counts and the last verdicts, newest last."""
@@ -190,21 +196,21 @@ class Guard:
         self._cache.forget_decisions()
 
     def _turn(self) -> None:
-        for key, _ in self._selector.select(self._patience()):
-            key.data()
+        for fd, _ in self._poll.poll(self._patience_s):
+            if fd in self._callbacks:  # a callback before it may have removed it
+                self._callbacks[fd]()
         now = time.monotonic()
-        self._do(self._gate.tick(now))
+        if self._gate.pending:
+            self._do(self._gate.tick(now))
         if now >= self._next_beat:
             self._next_beat = now + self._settings.beat_s
             self._link.beat()
             self._sync_holder()
             self._sync_workers()
-
-    def _patience(self) -> float:
-        now = time.monotonic()
-        until_beat = max(0.0, self._next_beat - now)
         wake = self._gate.wake_in(now)
-        return until_beat if wake is None else min(until_beat, wake)
+        self._patience_s = (
+            self._settings.beat_s if wake is None else min(wake, self._settings.beat_s)
+        )
 
     def _woken(self) -> None:
         os.read(self._wake_read, 64)
@@ -235,41 +241,38 @@ class Guard:
     # -- events of the kernel ----------------------------------------------------------------
 
     def _read_events(self) -> None:
-        for event in fanotify.events(self._answers.read()):
-            if event.mask & fanotify.OPEN_PERM:
-                self._opened(event.fd, event.tid)
+        for mask, fd, tid in fanotify.events(self._answers.read()):
+            if mask & fanotify.OPEN_PERM:
+                self._opened(fd, tid)
             else:
-                self._closed(event)
+                self._closed(fd, wrote=bool(mask & fanotify.CLOSE_WRITE))
 
     def _opened(self, fd: int, tid: int) -> None:
         try:
             sealed = seal(fd)
             status = os.fstat(fd)
-            identity = identity_of(status)
-            today = datetime.now(UTC)
-            if sealed and self._gate.judged(identity, tid, today):
+            if sealed and self._gate.judged(status, tid, time.time()):
                 self._pass(fd)
             elif not stat.S_ISREG(status.st_mode):
                 self._pass(fd)  # a FIFO, socket or device: it has no bytes in the filesystem
             else:
                 self._tids[fd] = tid
-                opening = Opening(fd, tid, identity, None if sealed else pending_access(tid))
-                self._do(self._gate.opened(opening, time.monotonic(), today))
+                access = None if sealed else pending_access(tid)
+                opening = Opening(fd, tid, identity_of(status), access)
+                self._do(self._gate.opened(opening, time.monotonic(), datetime.now(UTC)))
         except OSError:
             self._answers.deny(fd, errno.EAGAIN)
             self._tids.pop(fd, None)
             os.close(fd)
 
-    def _closed(self, event: fanotify.Event) -> None:
-        fd = event.fd
+    def _closed(self, fd: int, *, wrote: bool) -> None:
         try:
             sole = is_sole(fd)
             quiet = sole or seal(fd)
-            identity = identity_of(os.fstat(fd))
-            inode = (identity.device, identity.inode)
-            self._do(self._gate.closed(inode, sole=sole, quiet=quiet))
-            if quiet and event.mask & fanotify.CLOSE_WRITE:
-                self._do(self._gate.written(fd, identity))
+            status = os.fstat(fd)
+            self._do(self._gate.closed((status.st_dev, status.st_ino), sole=sole, quiet=quiet))
+            if wrote and quiet and stat.S_ISREG(status.st_mode):
+                self._do(self._gate.written(fd, identity_of(status)))
         finally:
             os.close(fd)
 

@@ -216,10 +216,10 @@ class Holder:
         connection.close()
 
     def _refuse_waiting(self) -> None:
-        for event in fanotify.events(self._answers.read()):
-            if event.mask & fanotify.OPEN_PERM:
-                self._answers.deny(event.fd, errno.EAGAIN)
-            os.close(event.fd)
+        for mask, fd, _tid in fanotify.events(self._answers.read()):
+            if mask & fanotify.OPEN_PERM:
+                self._answers.deny(fd, errno.EAGAIN)
+            os.close(fd)
 
     def _look_for_marks(self) -> None:
         if self._ended:

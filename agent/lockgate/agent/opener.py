@@ -77,8 +77,11 @@ def pending_access(tid: int) -> Access:
 def may_be_opening(tid: int) -> bool:
     """Whether a thread that was let in may still be inside its open(2).
 
-    A thread that runs tells nothing of where it is, so it may be.
+    A thread that runs tells nothing of where it is, so it may be. Thread 0 stands for
+    threads that nobody counted: one of them may be.
     """
+    if tid == 0:
+        return True
     if not Path(f"/proc/{tid}").exists():
         return False
     first = _text(f"/proc/{tid}/syscall").split()[:1]

@@ -1,0 +1,130 @@
+"""What is known of a file holds for exactly its bytes, its policy and its time."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockgate.agent.cache import VerdictCache
+from lockgate.scan.report import EngineInfo, Report
+from lockgate.wire.transfer import Boundary, Decision, FileIdentity, HoldReason, Verdict, hold
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FILE = FileIdentity(device=1, inode=2, size=3, mtime_ns=4, ctime_ns=5)
+REPORT = Report("f", "00", 3, (), (), 3, 0.0, EngineInfo("test", "pack", "standard", ()))
+ALLOW = Decision(
+    Verdict.ALLOW,
+    policy_digest="p",
+    opener_independent=True,
+    cache_until=NOW + timedelta(hours=1),
+)
+BLOCK = Decision(Verdict.BLOCK, policy_digest="p", opener_independent=True)
+
+
+def _status(file: FileIdentity) -> os.stat_result:
+    times = {"st_mtime_ns": file.mtime_ns, "st_ctime_ns": file.ctime_ns}
+    return os.stat_result([0, file.inode, file.device, 0, 0, 0, file.size, 0, 0, 0], times)
+
+
+@pytest.fixture
+def cache() -> VerdictCache:
+    """A cache of two files that knows one report."""
+    cache = VerdictCache(capacity=2)
+    cache.store_report(FILE, REPORT)
+    return cache
+
+
+def _kept(cache: VerdictCache, decision: Decision, now: datetime = NOW) -> bool:
+    cache.store_decision(FILE, decision)
+    return cache.decision(FILE, now) is not None
+
+
+@pytest.mark.parametrize("field", ["device", "inode", "size", "mtime_ns", "ctime_ns"])
+def test_any_change_voids_report_and_decision(cache: VerdictCache, field: str) -> None:
+    """Each field of the identity counts."""
+    cache.store_decision(FILE, ALLOW)
+    other = replace(FILE, **{field: 99})
+
+    assert cache.passes(_status(FILE), NOW.timestamp())
+    assert not cache.passes(_status(other), NOW.timestamp())
+    assert (cache.report(other), cache.decision(other, NOW)) == (None, None)
+
+
+def test_an_allow_ends_and_a_denial_does_not(cache: VerdictCache) -> None:
+    """The short way and the long way agree."""
+    later = NOW + timedelta(days=1)
+
+    assert not _kept(cache, ALLOW, later)
+    assert not cache.passes(_status(FILE), later.timestamp())
+    assert _kept(cache, BLOCK, later)
+    assert not cache.passes(_status(FILE), NOW.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("decision", "kept"),
+    [
+        (ALLOW, True),
+        (BLOCK, True),
+        (replace(ALLOW, opener_independent=False), False),
+        (replace(BLOCK, opener_independent=False), False),
+        (replace(ALLOW, cache_until=None), False),
+        (replace(hold(HoldReason.GAP, policy_digest="p"), opener_independent=True), True),
+        (replace(hold(HoldReason.CONTROLLER_UNREACHABLE), opener_independent=True), False),
+        (replace(hold(HoldReason.WORKER_LOST), opener_independent=True), False),
+    ],
+)
+def test_only_lasting_answers_are_kept(cache: VerdictCache, decision: Decision, kept: bool) -> None:
+    """What depends on the opener or on a moment is asked again."""
+    assert _kept(cache, decision) is kept
+
+
+def test_another_policy_voids_decisions_and_keeps_reports(cache: VerdictCache) -> None:
+    """A new digest means that all is asked again, and nothing scanned again."""
+    cache.store_decision(FILE, ALLOW)
+    cache.store_decision(replace(FILE, inode=9), replace(BLOCK, policy_digest="q"))
+
+    assert cache.decision(FILE, NOW) is None
+    assert not cache.passes(_status(FILE), NOW.timestamp())
+    assert cache.report(FILE) == REPORT
+
+
+def test_other_rules_void_everything(cache: VerdictCache) -> None:
+    """A report of a new rule pack throws the old ones away."""
+    newer = replace(REPORT, engine=replace(REPORT.engine, rule_pack="newer"))
+    cache.store_report(replace(FILE, inode=9), newer)
+
+    assert cache.report(FILE) is None
+
+
+def test_a_decision_counts_for_its_boundary_only(cache: VerdictCache) -> None:
+    """A release is no open."""
+    cache.store_decision(FILE, ALLOW, Boundary.RELEASE)
+
+    assert cache.decision(FILE, NOW) is None
+    assert not cache.passes(_status(FILE), NOW.timestamp())
+
+
+def test_a_new_report_voids_the_old_decision(cache: VerdictCache) -> None:
+    """Scanned again is asked again."""
+    cache.store_decision(FILE, ALLOW)
+    cache.store_report(FILE, REPORT)
+
+    assert not cache.passes(_status(FILE), NOW.timestamp())
+
+
+@given(st.lists(st.integers(0, 20)))
+def test_the_cache_is_bounded(inodes: list[int]) -> None:
+    """Whatever is stored, no more than the capacity is kept."""
+    cache = VerdictCache(capacity=3)
+    for inode in inodes:
+        cache.store_report(replace(FILE, inode=inode), REPORT)
+        cache.store_decision(replace(FILE, inode=inode), ALLOW)
+
+    assert len(cache) == min(3, len(set(inodes)))
+    passing = [i for i in range(21) if cache.passes(_status(replace(FILE, inode=i)), 0)]
+    assert len(passing) == len(cache)

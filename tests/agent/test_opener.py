@@ -1,0 +1,92 @@
+"""Openers are read as they are, and a write-only open is believed only where it is proven."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockgate.agent.opener import (
+    UNKNOWN,
+    Access,
+    may_be_opening,
+    parse_syscall,
+    path_of,
+    read_opener,
+    start_ticks,
+)
+
+WRITE_ONLY = Access(reads=False, writes=True, truncates=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "access"),
+    [
+        ("257 0xffffff9c 0x7ffd 0x80001 0x1b6 0x0 0x0 0x7f 0x7f", WRITE_ONLY),
+        ("257 0xffffff9c 0x7ffd 0x80000 0x0 0x0 0x0 0x7f 0x7f", Access(True, False, False)),
+        ("2 0x7ffd 0x241 0x1b6 0x0 0x0 0x0 0x7f 0x7f", Access(False, True, True)),
+        ("2 0x7ffd 0x2 0x0 0x0 0x0 0x0 0x7f 0x7f", Access(True, True, False)),
+        ("2 0x7ffd 0x3 0x0 0x0 0x0 0x0 0x7f 0x7f", Access(True, True, False)),
+        ("85 0x7ffd 0x1b6 0x0 0x0 0x0 0x0 0x7f 0x7f", Access(False, True, True)),
+        ("437 0xffffff9c 0x7ffd 0x7ffe 0x18 0x0 0x0 0x7f 0x7f", UNKNOWN),
+        ("426 0x3 0x1 0x1 0x0 0x0 0x0 0x7f 0x7f", UNKNOWN),
+        ("running", UNKNOWN),
+        ("-1 0x7ffd 0x7ffe", UNKNOWN),
+        ("", UNKNOWN),
+    ],
+)
+def test_access_is_read_from_the_registers(line: str, access: Access) -> None:
+    """open, openat and creat tell; openat2, io_uring and a dying process do not."""
+    assert parse_syscall(line, "x86_64") == access
+
+
+@given(st.text(max_size=80), st.sampled_from(["x86_64", "aarch64", "riscv64"]))
+def test_no_line_raises(line: str, machine: str) -> None:
+    """Whatever stands in /proc, the answer is an access."""
+    assert isinstance(parse_syscall(line, machine), Access)
+
+
+def test_an_opener_is_described() -> None:
+    """This process is read with its program, command, user and start."""
+    opener = read_opener(os.getpid())
+
+    assert (opener.pid, opener.uid, opener.gid) == (os.getpid(), os.getuid(), os.getgid())
+    assert opener.executable == os.path.realpath(sys.executable)
+    assert "pytest" in opener.command
+    assert opener.start_ticks == start_ticks(os.getpid())
+
+
+def test_a_process_that_is_gone_is_described_by_its_pid_alone() -> None:
+    """What cannot be read is absent."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    opener = read_opener(gone.pid)
+
+    assert (opener.pid, opener.uid, opener.executable) == (gone.pid, None, "")
+    assert not may_be_opening(gone.pid)
+
+
+def test_a_name_that_could_mislead_is_escaped(tmp_path: Path) -> None:
+    """Control characters of a path become escapes."""
+    path = tmp_path / "two\nlines"
+    fd = os.open(path, os.O_CREAT | os.O_RDWR)
+    try:
+        assert path_of(fd).endswith("two\\x0alines")
+    finally:
+        os.close(fd)
+
+
+def test_a_sleeping_thread_is_not_opening() -> None:
+    """A thread that waits in another system call has left its open."""
+    sleeper = subprocess.Popen(["sleep", "60"])
+    try:
+        while may_be_opening(sleeper.pid):
+            pass
+    finally:
+        sleeper.kill()
+        sleeper.wait()
