@@ -106,8 +106,9 @@ def _replay(stage: Stage, controller: Controller) -> Evidence:
         attempts = list(_attempts(stage, core.core))
         _say("same again  the service without its key is crashed, a log is written")
         passes = list(_passes(stage))
-        transfers = _settled(controller, 3)
-    return Evidence(stage.public, stage.enforcing, core, attempts, passes, transfers)
+        tried = sum(attempt.tried for attempt in (*attempts, *passes))
+        transfers = _settled(controller, tried if stage.enforcing else 3)
+    return Evidence(stage.work, stage.public, stage.enforcing, core, attempts, passes, transfers)
 
 
 def _told(core: crash.Crash) -> str:
@@ -153,11 +154,11 @@ def _passes(stage: Stage) -> Iterator[Attempt]:
 
 
 def _settled(controller: Controller, wanted: int, seconds: float = 30.0) -> list[dict[str, object]]:
-    """The recorded transfers, once ``wanted`` of them have their receipts."""
+    """The recorded transfers, once there are ``wanted`` receipts of them."""
     deadline = time.monotonic() + seconds
     while True:
         rows = controller.read("transfers")
-        if sum(bool(row["receipts"]) for row in rows) >= wanted or time.monotonic() > deadline:
+        if sum(len(row["receipts"]) for row in rows) >= wanted or time.monotonic() > deadline:
             return rows
         time.sleep(0.2)
 

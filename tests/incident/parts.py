@@ -156,22 +156,25 @@ class Agent:
         """Guard the zone; take the guard off again at the end."""
         config = self.logs / "agent.toml"
         mode = "enforce" if enforcing else "monitor"
-        config.write_text(
-            f"""
-controller = "{controller.address}"
+        config.write_text(f"""
 host = "prod-7"
 state_dir = "{self.state}"
 run_dir = "{self.state / "run"}"
+metrics_listen = ""
+
+[controller]
+address = "{controller.address}"
+enrolment_address = "{controller.enrol_address}"
+
+[scan]
 registry_files = ["{self.registry}"]
-metrics_listen = "127.0.0.1:0"
 
 [[zones]]
 name = "token-signing"
 path = "{self.zone}"
 signing = true
 mode = "{mode}"
-"""
-        )
+""")
         self.part = start(["agent", "run", "--config", str(config)], self.logs / "agent.log")
         try:
             yield

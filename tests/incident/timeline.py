@@ -6,8 +6,10 @@ never from what the demo meant to do; a claim that a record does not bear out fa
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any
 from attempts import Attempt
 from crash import Crash
 from cryptography.hazmat.primitives import serialization
-from parts import Controller, run
+from parts import Controller, DidNotStartError, run
 
 Row = dict[str, Any]
 
@@ -29,6 +31,7 @@ class UnprovenError(Exception):
 class Evidence:
     """What happened, and the recorded transfers."""
 
+    work: Path
     public: Path
     enforcing: bool
     core: Crash
@@ -50,14 +53,14 @@ def _fingerprint(public: Path) -> str:
     )
 
 
-def _line(time: str, what: str, text: str) -> None:
-    print(f"  {time[11:23]:12}  {what:11}  {text}")
+def _line(moment: str, what: str, text: str, work: str) -> None:
+    print(f"  {moment[11:23]:12}  {what:9}  {text.replace(work, '…')}")
 
 
 def _opener(row: Row) -> str:
     opener = row.get("opener") or {}
-    who = opener.get("command") or opener.get("executable") or "nobody yet"
-    return f"{who} (pid {opener['pid']}, uid {opener.get('uid')})" if opener else who
+    who = opener.get("command") or opener.get("executable") or "nobody"
+    return f"`{who}` (pid {opener['pid']}, uid {opener.get('uid')})" if opener else who
 
 
 def show(evidence: Evidence, controller: Controller) -> None:
@@ -72,9 +75,9 @@ def show(evidence: Evidence, controller: Controller) -> None:
     _check(dirty, "the controller has a transfer with the service's key")
     if evidence.enforcing:
         _check_enforced(evidence, clean)
-    print("\nTimeline, as recorded (UTC)")
+    print(f"\nTimeline, as recorded (UTC; … stands for {evidence.work})")
     for transfer in sorted((*dirty, *clean), key=lambda t: t["attempted_at"]):
-        _show_transfer(transfer)
+        _show_transfer(transfer, str(evidence.work))
     _show_key(fingerprint, controller)
     _show_ledger(dirty[0], controller)
     _show_alert(dirty[0], fingerprint, controller)
@@ -92,16 +95,28 @@ def _check_enforced(evidence: Evidence, clean: Sequence[Row]) -> None:
     _check(len(clean) >= len(evidence.passes), "each clean file has a recorded ALLOW")
 
 
-def _show_transfer(row: Row) -> None:
-    reason = f", {row['hold_reason']}" if row["hold_reason"] else ""
-    _line(row["attempted_at"], "tried", f"{_opener(row)} at {row['path']}")
-    _line(row["decided_at"], "found", f"{row['outcome']}: {', '.join(row['fingerprints']) or '-'}")
-    verdict = f"{row['verdict']} by rule {row['rule'] or '-'}{reason}: {row['message']}"
-    _line(row["decided_at"], "verdict", f"{verdict} (ledger entry {row['ledger_index']})")
+def _show_transfer(row: Row, work: str) -> None:
+    found = ", ".join(row["fingerprints"]) or "no key material"
+    rule = f"by rule `{row['rule']}`" if row["rule"] else f"because of {row['hold_reason']}"
+    message = f": {row['message']}" if row["message"] else ""
+    entry = f" (ledger entry {row['ledger_index']})"
+    tried = f"{_opener(row)} opened {row['path']}" if row["opener"] else f"written: {row['path']}"
+    _line(row["attempted_at"], "tried" if row["opener"] else "seen", tried, work)
+    _line(row["decided_at"], "found", f"{row['outcome']}: {found}", work)
+    _line(row["decided_at"], "verdict", f"{row['verdict']} {rule}{message}{entry}", work)
     for receipt in row["receipts"]:
-        where = f", now {receipt['quarantine_path']}" if receipt["quarantine_path"] else ""
-        what = f"{receipt['enforcement']}{where}, for {_opener(receipt)} at {receipt['path']}"
-        _line(receipt["enforced_at"], "enforced", what)
+        _line(receipt["enforced_at"], "enforced", _enforced(row, receipt), work)
+
+
+def _enforced(row: Row, receipt: Row) -> str:
+    text = str(receipt["enforcement"])
+    if receipt["errno_value"]:
+        text += f" with {errno.errorcode[receipt['errno_value']]}"
+    if receipt["quarantine_path"]:
+        text += f"; the file is now {receipt['quarantine_path']}"
+    if receipt["opener"] != row["opener"]:
+        text += f"; a further try, by {_opener(receipt)} at {receipt['path']}"
+    return text
 
 
 def _show_key(fingerprint: str, controller: Controller) -> None:
@@ -116,7 +131,9 @@ def _show_key(fingerprint: str, controller: Controller) -> None:
 
 def _show_ledger(row: Row, controller: Controller) -> None:
     index = str(row["ledger_index"])
-    proof = json.loads(run("ledger", "prove", index, "--dir", str(controller.state), "--json"))
+    proof = json.loads(
+        _once_signed("ledger", "prove", index, "--dir", str(controller.state), "--json")
+    )
     _check(proof["verified"], "the inclusion proof of the decision verifies")
     verified = run("ledger", "verify", str(controller.state)).strip()
     print("\nLedger")
@@ -124,6 +141,18 @@ def _show_ledger(row: Row, controller: Controller) -> None:
         f"  entry {index} of {proof['size']}: inclusion proof verified, root {proof['root'][:16]}…"
     )
     print(f"  {verified.splitlines()[-1]}")
+
+
+def _once_signed(*arguments: str) -> str:
+    """The command's output, once the controller has signed a checkpoint that covers it."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return run(*arguments)
+        except DidNotStartError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
 
 
 def _alerts(controller: Controller) -> Iterator[Row]:
