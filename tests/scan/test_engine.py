@@ -26,7 +26,6 @@ from lockgate.scan.report import (
     report_to_json,
 )
 
-
 DEEP = standard_scanner(profile=Profile.DEEP)
 
 

@@ -53,11 +53,14 @@ def likely_phase(data: bytes) -> int:
     """
     step = max(8, len(data) // _SAMPLES // 8 * 8)
     sample = b"".join(data[at : at + _SAMPLE_BYTES] for at in range(0, len(data), step))
-    counts = [
-        int(np.count_nonzero(words_of(sample, phase) + _POINTERS < _RANDOM)) for phase in range(8)
-    ]
+    counts = [_small_words(words_of(sample, phase)) for phase in range(8)]
     best = max(range(8), key=counts.__getitem__)
     return best if counts[best] > counts[0] + counts[0] // 4 + _SAMPLES else 0
+
+
+def _small_words(words: Words) -> int:
+    """How many words are small or pointers, zeros apart: those are the same at any alignment."""
+    return int(np.count_nonzero((words + _POINTERS < _RANDOM) & (words != 0)))
 
 
 def own_words(block: Block, phase: int) -> tuple[int, int]:
