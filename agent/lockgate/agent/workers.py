@@ -49,12 +49,12 @@ class WorkerSettings:
     private_bytes: int = 256 << 20
     profile: str = "standard"
     registry: tuple[Path, ...] = ()
-    module: str = "lockgate.agent.worker"
+    program: tuple[str, ...] = ("-m", "lockgate.agent.worker")
 
     def command(self, sock: int) -> list[str]:
         """The command line of one worker that talks over descriptor ``sock``."""
         return [
-            *(sys.executable, "-m", self.module),
+            *(sys.executable, *self.program),
             *("--socket", str(sock), "--parent", str(os.getpid())),
             *("--memory", str(self.private_bytes), "--profile", self.profile),
             *(text for path in self.registry for text in ("--registry", str(path))),

@@ -1,0 +1,117 @@
+"""The pool gives exactly one report for every job, whatever its workers do."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lockgate.agent.workers import WorkerPool, WorkerSettings
+from lockgate.scan.report import GapReason, Report
+
+PROGRAM = Path(__file__).parents[1] / "fakes" / "worker_program.py"
+
+
+@pytest.fixture
+def pool() -> Iterator[WorkerPool]:
+    """A pool of one obedient worker."""
+    made = WorkerPool(WorkerSettings(program=(str(PROGRAM),)))
+    yield made
+    made.close()
+
+
+def submit(pool: WorkerPool, job: int, path: Path, order: str, timeout_s: float = 20) -> None:
+    """Submit a file that only its owner may read, and close our descriptor."""
+    path.write_text(order)
+    path.chmod(0o400)
+    fd = os.open(path, os.O_RDONLY)
+    pool.submit(job, fd, str(path), timeout_s)
+    os.close(fd)
+
+
+def wait_for(pool: WorkerPool, count: int, timeout_s: float = 20) -> dict[int, Report]:
+    """The next ``count`` results; a second result for a job fails the test."""
+    found: dict[int, Report] = {}
+    end = time.monotonic() + timeout_s
+    while len(found) < count and time.monotonic() < end:
+        select.select(pool.filenos(), [], [], 0.5)
+        for job, report in pool.collect():
+            assert job not in found
+            found[job] = report
+    return found
+
+
+def test_a_private_file_is_scanned_through_its_descriptor(pool: WorkerPool, tmp_path: Path) -> None:
+    """A worker without rights scans a file that only its owner may open."""
+    submit(pool, 1, tmp_path / "a", "uid")
+    report = wait_for(pool, 1)[1]
+    assert not report.gaps
+    assert os.geteuid() != 0 or report.engine.rule_pack != "0"
+
+
+@pytest.mark.parametrize("order", ["die", "raise"])
+def test_a_dead_worker_gives_one_report_and_is_replaced(
+    pool: WorkerPool, tmp_path: Path, order: str
+) -> None:
+    """A worker that dies in a scan gives a gap, and the next job is scanned."""
+    submit(pool, 1, tmp_path / "a", order)
+    submit(pool, 2, tmp_path / "b", "fine")
+    found = wait_for(pool, 2)
+    assert [gap.reason for gap in found[1].gaps] == [GapReason.WORKER_LOST]
+    assert found[2].gaps == ()
+    time.sleep(0.2)
+    assert pool.collect() == []
+
+
+def test_killing_the_worker_mid_scan_gives_a_gap(pool: WorkerPool, tmp_path: Path) -> None:
+    """SIGKILL from outside while a scan runs ends in worker-lost."""
+    submit(pool, 1, tmp_path / "a", "fine")
+    wait_for(pool, 1)
+    submit(pool, 2, tmp_path / "b", "hang")
+    time.sleep(0.2)
+    os.kill(pool.process_ids()[0], signal.SIGKILL)
+    assert wait_for(pool, 1)[2].gaps[0].reason is GapReason.WORKER_LOST
+
+
+def test_an_overrun_is_killed_and_says_so(pool: WorkerPool, tmp_path: Path) -> None:
+    """A scan beyond its time limit ends in worker-lost with the limit."""
+    submit(pool, 1, tmp_path / "a", "hang", timeout_s=0.3)
+    gap = wait_for(pool, 1)[1].gaps[0]
+    assert gap.reason is GapReason.WORKER_LOST
+    assert "time-limit" in gap.detail
+
+
+def test_a_cancelled_job_gives_nothing_and_frees_the_worker(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
+    """After a cancel the worker is free for the next job."""
+    submit(pool, 1, tmp_path / "a", "hang")
+    time.sleep(0.5)
+    pool.cancel(1)
+    submit(pool, 2, tmp_path / "b", "fine")
+    assert set(wait_for(pool, 1)) == {2}
+
+
+def test_workers_that_cannot_start_do_not_leave_jobs_waiting(tmp_path: Path) -> None:
+    """A worker program that always fails gives up the jobs instead of waiting for ever."""
+    pool = WorkerPool(WorkerSettings(program=("-c", "raise SystemExit(1)")))
+    submit(pool, 1, tmp_path / "a", "fine")
+    assert wait_for(pool, 1)[1].gaps[0].reason is GapReason.WORKER_LOST
+    pool.close()
+
+
+def test_the_agent_imports_nothing_that_parses_hostile_bytes() -> None:
+    """numpy, gmpy2 and yara live in the worker only."""
+    program = (
+        "import sys, lockgate.agent.cli, lockgate.agent.run, lockgate.agent.watch, "
+        "lockgate.agent.guard; print([m for m in ('numpy', 'gmpy2', 'yara') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert shown.stdout.strip() == b"[]"
