@@ -1,0 +1,142 @@
+"""The controller's client: every question gets an answer, and everything is told in the end."""
+
+from __future__ import annotations
+
+import select
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "fakes"))
+
+from transfers import a_receipt, a_report, a_transfer
+
+from controller import FakeController, FakeCredentials
+from lockgate.agent.client import ClientSettings, ControllerDecider
+from lockgate.agent.journal import Journal
+from lockgate.agent.spool import Spool
+from lockgate.wire.transfer import Decision, GuardChange, HoldReason, Verdict, Zone
+
+
+@pytest.fixture
+def controller() -> Iterator[FakeController]:
+    """A controller that allows."""
+    made = FakeController()
+    yield made
+    made.close()
+
+
+def make(
+    state: Path, credentials: FakeCredentials, *, within: float = 1.0, spool_bytes: int = 1 << 20
+) -> ControllerDecider:
+    """A client with its state in ``state``."""
+    settings = ClientSettings("host", state, within, spool_bytes)
+    spool = Spool(state / "spool", limit=spool_bytes)
+    return ControllerDecider(settings, credentials, spool, Journal(state / "journal"))  # type: ignore[arg-type]  # the fake
+
+
+def answer(client: ControllerDecider, timeout_s: float = 10) -> Decision:
+    """The next decision."""
+    assert select.select([client.fileno()], [], [], timeout_s)[0], "no answer"
+    ((_, decision),) = client.collect()
+    return decision
+
+
+def wait_until_told(client: ControllerDecider) -> None:
+    """Wait until nothing waits any more."""
+    assert client.settle(10)
+    end = time.monotonic() + 10
+    while client.waiting:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_the_controllers_decision_comes_back_and_the_passport_is_kept(
+    controller: FakeController, tmp_path: Path
+) -> None:
+    """An ALLOW reaches the guard, its passport the state folder."""
+    client = make(tmp_path, FakeCredentials(controller.port))
+    client.request(1, a_transfer(), a_report())
+    assert answer(client).verdict is Verdict.ALLOW
+    wait_until_told(client)
+    client.close()
+    assert [p.name for p in (tmp_path / "passports").iterdir()] == [f"{'0' * 64}.json"]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, HoldReason.CONTROLLER_UNREACHABLE),
+        (grpc.StatusCode.INTERNAL, HoldReason.CONTROLLER_UNREACHABLE),
+        (grpc.StatusCode.UNAUTHENTICATED, HoldReason.CERTIFICATE),
+        (grpc.StatusCode.INVALID_ARGUMENT, HoldReason.UNKNOWN_VALUE),
+    ],
+)
+def test_no_answer_is_a_hold_with_its_reason(
+    controller: FakeController, tmp_path: Path, status: grpc.StatusCode, reason: HoldReason
+) -> None:
+    """Whatever the controller says instead of a decision, the file is held."""
+    controller.refuse = status
+    client = make(tmp_path, FakeCredentials(controller.port))
+    client.request(1, a_transfer(), a_report())
+    assert answer(client).hold_reason is reason
+    client.close()
+
+
+def test_an_unknown_verdict_is_a_hold(controller: FakeController, tmp_path: Path) -> None:
+    """A value of a later version never lets a file pass."""
+    controller.verdict = 99  # type: ignore[assignment]  # not a value of this version
+    client = make(tmp_path, FakeCredentials(controller.port))
+    client.request(1, a_transfer(), a_report())
+    assert answer(client).hold_reason is HoldReason.UNKNOWN_VALUE
+    client.close()
+
+
+def test_an_expired_certificate_is_a_hold(controller: FakeController, tmp_path: Path) -> None:
+    """With a certificate that is over nothing is asked."""
+    credentials = FakeCredentials(controller.port)
+    credentials.is_expired = True
+    client = make(tmp_path, credentials)
+    client.request(1, a_transfer(), a_report())
+    assert answer(client).hold_reason is HoldReason.CERTIFICATE
+    client.close()
+
+
+def test_a_full_spool_is_a_hold(controller: FakeController, tmp_path: Path) -> None:
+    """What cannot be kept is not asked."""
+    client = make(tmp_path, FakeCredentials(controller.port), spool_bytes=64)
+    client.request(1, a_transfer(), a_report())
+    assert answer(client).hold_reason is HoldReason.SPOOL_FULL
+    client.close()
+    assert controller.told == []
+
+
+def test_everything_is_told_after_a_restart_with_the_same_ids(
+    controller: FakeController, tmp_path: Path
+) -> None:
+    """What a dead controller never heard is told by the next process, each message once."""
+    nowhere = FakeCredentials(1)
+    client = make(tmp_path, nowhere, within=0.2)
+    transfer = a_transfer()
+    client.request(1, transfer, a_report())
+    held = answer(client)
+    client.record(a_receipt(transfer, held, 11))
+    client.guard_changed(Zone("z"), GuardChange.ARMED, "")
+    assert client.settle(10)
+    client.close()
+    again = make(tmp_path, FakeCredentials(controller.port))
+    wait_until_told(again)
+    again.close()
+    assert [message.sequence for message in sorted(controller.told, key=lambda m: m.sequence)] == [
+        1,
+        2,
+        3,
+    ]
+    assert len({message.request_id for message in controller.told}) == 3
+    third = make(tmp_path, FakeCredentials(controller.port))
+    assert third.waiting == 0
+    third.close()

@@ -1,0 +1,65 @@
+"""A controller that answers what a test tells it to, over real gRPC on loopback."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+
+from lockgate.v1 import decision_pb2 as pb
+from lockgate.v1 import decision_pb2_grpc, transfer_pb2
+
+
+class FakeController(decision_pb2_grpc.DecisionServiceServicer):
+    """Keeps what it was told; ``refuse`` is the status it answers with, None: it answers."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        self.refuse: grpc.StatusCode | None = None
+        self.verdict = transfer_pb2.VERDICT_ALLOW
+        self._server = grpc.server(ThreadPoolExecutor(4))
+        decision_pb2_grpc.add_DecisionServiceServicer_to_server(self, self._server)
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        self._server.start()
+
+    def _hear(self, request: Any, context: Any) -> None:
+        self.told.append(request)
+        if self.refuse is not None:
+            context.abort(self.refuse, "told to")
+
+    def RequestVerdict(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._hear(request, context)
+        decision = transfer_pb2.Decision(verdict=self.verdict, rule="fake")
+        return pb.RequestVerdictResponse(decision=decision, passport=b"{}")
+
+    def ReportEnforcement(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._hear(request, context)
+        return pb.ReportEnforcementResponse()
+
+    def ReportGuard(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._hear(request, context)
+        return pb.ReportGuardResponse()
+
+    def close(self) -> None:
+        self._server.stop(None)
+
+
+class FakeCredentials:
+    """Credentials without TLS."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.generation = 1
+        self.is_expired = False
+        self.not_after = datetime.now(UTC) + timedelta(hours=1)
+
+    def expired(self) -> bool:
+        return self.is_expired
+
+    def renew_if_due(self) -> None:
+        return
+
+    def connect(self) -> grpc.Channel:
+        return grpc.insecure_channel(f"127.0.0.1:{self._port}")
