@@ -198,18 +198,19 @@ def test_an_agent_speaks_for_its_own_host_only(controller, agent, samples):
 
 
 def test_a_disarmed_guard_is_in_the_ledger_and_alerted(controller, agent):
-    """What became of a guard is recorded with who asked for it."""
+    """What became of a guard is recorded with who asked for it, escaped."""
     request = decision_pb2.ReportGuardRequest(
         request_id=uuid7(),
         sequence=1,
         host="host-1",
         zone={"name": "signing"},
         change=decision_pb2.GUARD_CHANGE_DISARMED,
-        detail="root on the console",
+        detail="root on the console\x1b[2J",
     )
     answer = agent.stub.ReportGuard(request, timeout=10)
     entry = controller.entries()[answer.ledger_index]
     assert (entry["kind"], entry["change"], entry["zone"]) == ("guard", "disarmed", "signing")
+    assert entry["detail"] == "root on the console\\x1b[2J"
     assert controller.read(reading.alerts_of, 1000)[0]["event"]["severity_id"] == 4
 
 

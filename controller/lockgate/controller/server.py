@@ -87,7 +87,7 @@ async def serve(
         state_dir=settings.state_dir,
     )
     async with _open_store(settings, durability) as store, AsyncExitStack() as stack:
-        stack.push_async_callback(notary.sign, store)
+        stack.push_async_callback(_attempt, lambda: notary.sign(store))
         tally = metrics.Tally()
         calls = Calls(store.writer, store.ledger, ca.trust_domain, tally)
         decisions = DecisionService(calls, store.ledger, gate, tally)
@@ -217,13 +217,18 @@ def _tasks(
 
 
 async def _every(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Do ``work`` again and again; a disk that is full now may not be so later."""
+    """Do ``work`` again and again."""
     while True:
-        try:
-            await work()
-        except (StoreError, OSError) as error:
-            log.warning("periodic work failed and will be tried again", error=str(error))
+        await _attempt(work)
         await asyncio.sleep(seconds)
+
+
+async def _attempt(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do ``work``; a disk that is full now may not be so the next time."""
+    try:
+        await work()
+    except (StoreError, OSError) as error:
+        log.warning("work beside the calls failed", error=str(error))
 
 
 async def _watch_receipts(store: _Store) -> None:

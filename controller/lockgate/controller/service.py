@@ -29,6 +29,7 @@ from lockgate.controller.records import Decided, Ledger
 from lockgate.controller.refusals import Refusal, RefusalReason
 from lockgate.controller.registry import ProtectedKeys
 from lockgate.policy import Policy, decide
+from lockgate.scan.names import escape_name
 from lockgate.scan.report import Outcome, Report
 from lockgate.v1 import decision_pb2 as pb
 from lockgate.v1 import decision_pb2_grpc
@@ -169,6 +170,7 @@ class DecisionService(decision_pb2_grpc.DecisionServiceServicer):
             return Refusal(RefusalReason.WRONG_HOST)
         change = convert.guard_change_from_wire(request.change)
         zone = convert.zone_from_wire(request.zone)
+        detail = escape_name(request.detail)
         now = clock.now()
 
         def work(connection: Connection) -> bytes | Refusal:
@@ -179,7 +181,7 @@ class DecisionService(decision_pb2_grpc.DecisionServiceServicer):
                 zone,
                 host=peer.host,
                 request_id=request.request_id,
-                detail=request.detail,
+                detail=detail,
                 now=now,
             )
             return pb.ReportGuardResponse(ledger_index=index).SerializeToString()
