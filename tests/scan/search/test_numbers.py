@@ -143,3 +143,14 @@ def test_time_ends_the_search(key):
 def test_numbers_do_not_show_in_a_repr(key):
     """A number that may be secret is not part of its repr."""
     assert str(key.p) not in repr(Number(key.p, PLACE, 0, 128, "openssl-bignum"))
+
+
+@given(size=st.sampled_from([128, 256, 384, 512, 1024]), seed=st.integers(0, 1 << 32))
+def test_random_numbers_look_random(size, seed):
+    """No random number of a key's size is taken for machine code."""
+    assert limbs.looks_random(int.from_bytes(random.Random(seed).randbytes(size), "little"))
+
+
+def test_machine_code_does_not_look_random():
+    """Bytes of few values are no modulus."""
+    assert not limbs.looks_random(int.from_bytes(b"\x48\x8b\x45\xf8\x0f\xb6\xc0\xe8" * 32, "big"))

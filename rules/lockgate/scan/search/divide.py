@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import gmpy2
 
-#: Up to this many moduli, dividing by each is cheaper than a tree.
-_FEW = 3
+#: Up to this size of their product, dividing it by each number is cheaper than a tree.
+_DIRECT_BITS = 1 << 18
 Integers = Sequence[gmpy2.mpz]
 
 
@@ -28,15 +28,14 @@ class Moduli:
 
     def __init__(self, moduli: Iterable[int]) -> None:
         self.all = tuple(gmpy2.mpz(n) for n in moduli)
-        self._product = product(self.all) if len(self.all) > _FEW else None
+        self._product = product(self.all)
 
     def divided_by(self, numbers: Sequence[int]) -> list[tuple[int, int]]:
         """``(index in numbers, modulus)`` for every number above 1 that divides a modulus."""
         values = [gmpy2.mpz(n) for n in numbers]
-        likely = range(len(values)) if self._product is None else self._likely(values)
         return [
             (index, int(modulus))
-            for index in likely
+            for index in self._likely(values)
             for modulus in self.all
             if 1 < values[index] < modulus and not modulus % values[index]
         ]
@@ -45,6 +44,8 @@ class Moduli:
         """Indexes of numbers that divide the product of all moduli."""
         if not values:
             return []
+        if self._product.bit_length() < _DIRECT_BITS:
+            return [index for index, value in enumerate(values) if not self._product % value]
         levels: list[Integers] = [values]
         while len(levels[-1]) > 1:
             levels.append(_pairs(levels[-1]))

@@ -11,6 +11,7 @@ Rules enforced here:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,6 +133,19 @@ def values_of(words: Words, starts: Indexes, size: int) -> list[int]:
     return [
         int.from_bytes(packed[at : at + width], "little") for at in range(0, len(packed), width)
     ]
+
+
+def looks_random(value: int) -> bool:
+    """Whether the bytes of ``value`` differ as much as those of a random number.
+
+    Of m random bytes 256 * (1 - exp(-m/256)) are distinct on average; six standard deviations
+    fewer are machine code or a table.
+    """
+    packed = value.to_bytes((value.bit_length() + 7) // 8, "little")
+    load = len(packed) / 256
+    expected = 256 * (1 - math.exp(-load))
+    deviation = math.sqrt(256 * (math.exp(-load) - (1 + load) * math.exp(-2 * load)))
+    return len(set(packed)) >= expected - 6 * deviation
 
 
 def _spread(starts: Indexes, counts: Indexes) -> Indexes:

@@ -135,7 +135,8 @@ class MemorySearch:
             starts = limbs.odd_and_large(words, starts, size, _TOP_BIT)
             starts = limbs.without_tiny_factors(words, starts, size)
             for value in limbs.values_of(words, starts, size):
-                self._pool.add_modulus(value, None)
+                if limbs.looks_random(value):
+                    self._pool.add_modulus(value, None)
 
     def _divide_windows(self, words: limbs.Words, phase: int, block: Block, place: Place) -> None:
         first, last = limbs.own_words(block, phase)
