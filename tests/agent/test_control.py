@@ -80,6 +80,8 @@ def test_run_without_zones_is_a_usage_error(tmp_path: Path) -> None:
     """A settings file without a zone says what to add."""
     file = tmp_path / "agent.toml"
     file.write_text("")
-    shown = subprocess.run([*LOCKGATE, "run", "--config", file], capture_output=True, text=True)
+    shown = subprocess.run(
+        [*LOCKGATE, "run", "--config", file], check=False, capture_output=True, text=True
+    )
     assert shown.returncode == 2
     assert "[[zones]]" in shown.stderr

@@ -33,6 +33,7 @@ class FullJournal(Journal):
     """A journal on a full disk."""
 
     def append(self, entries: object, *, durable: bool) -> None:
+        """Refuse, as the kernel would."""
         raise OSError(28, "No space left on device")
 
 

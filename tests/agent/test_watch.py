@@ -23,6 +23,7 @@ class BackgroundFakeWorkers(FakeWorkers):
     def submit(
         self, job: int, fd: int, path: str, timeout_s: float, *, background: bool = False
     ) -> None:
+        """Scan, in no order."""
         super().submit(job, fd, path, timeout_s)
 
 

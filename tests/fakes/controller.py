@@ -30,19 +30,23 @@ class FakeController(decision_pb2_grpc.DecisionServiceServicer):
             context.abort(self.refuse, "told to")
 
     def RequestVerdict(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Answer with ``verdict``."""
         self._hear(request, context)
         decision = transfer_pb2.Decision(verdict=self.verdict, rule="fake")
         return pb.RequestVerdictResponse(decision=decision, passport=b"{}")
 
     def ReportEnforcement(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Take a receipt."""
         self._hear(request, context)
         return pb.ReportEnforcementResponse()
 
     def ReportGuard(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Take a change of a guard."""
         self._hear(request, context)
         return pb.ReportGuardResponse()
 
     def close(self) -> None:
+        """Stop serving."""
         self._server.stop(None)
 
 
@@ -56,10 +60,12 @@ class FakeCredentials:
         self.not_after = datetime.now(UTC) + timedelta(hours=1)
 
     def expired(self) -> bool:
+        """As the test says."""
         return self.is_expired
 
     def renew_if_due(self) -> None:
-        return
+        """Nothing: it does not end."""
 
     def connect(self) -> grpc.Channel:
+        """A channel without TLS."""
         return grpc.insecure_channel(f"127.0.0.1:{self._port}")

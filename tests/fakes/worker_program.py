@@ -15,6 +15,7 @@ class ObedientScanner:
     """``die`` kills the process, ``hang`` never ends, ``uid`` reports who scans."""
 
     def scan_fd(self, fd: int, name: str) -> Report:
+        """Do what the file says."""
         order = os.pread(fd, 64, 0).strip()
         if order == b"die":
             os.kill(os.getpid(), signal.SIGKILL)

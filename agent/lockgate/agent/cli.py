@@ -86,7 +86,9 @@ def guard(
     with _failures():
         scan = ScanSettings(workers=workers, profile=profile, registry_files=tuple(registry or ()))
         settings = AgentSettings(
-            zones=tuple(ZoneSettings(d, signing=signing, mode=mode) for d in directories),
+            zones=tuple(
+                ZoneSettings(d.absolute(), signing=signing, mode=mode) for d in directories
+            ),
             state_dir=state_dir.resolve(),
             run_dir=run_dir.resolve(),
             policy_files=tuple(policy or ()),

@@ -45,7 +45,7 @@ def pool_of(settings: AgentSettings) -> WorkerPool:
             count=scan.workers,
             private_bytes=scan.memory_bytes,
             profile=scan.profile.value,
-            registry=tuple(path.resolve() for path in scan.registry_files),
+            registry=tuple(path.resolve(strict=True) for path in scan.registry_files),
         )
     )
 
@@ -162,7 +162,7 @@ def _services(
         said["workers"] = {"pids": workers.process_ids(), "waiting": workers.waiting()}
         if isinstance(decider, ControllerDecider):
             said["controller"] = decider.status()
-        return said | {"pid": os.getpid(), "host": settings.host}
+        return said | {"pid": os.getpid(), "host": _host_of(settings, decider)}
 
     control = ControlServer(settings.run_dir, {"status": whole})
     metrics = _metrics(settings, whole)
