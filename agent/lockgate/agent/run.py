@@ -14,14 +14,13 @@ import contextlib
 import os
 import resource
 import signal
+import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import structlog
 
-from lockgate.agent import disarm
 from lockgate.agent.client import ControllerDecider
 from lockgate.agent.config import AgentSettings, Mode
 from lockgate.agent.confine import forbid_core_dumps
@@ -106,8 +105,10 @@ def _run_guard(settings: AgentSettings, decider: AnyDecider, workers: WorkerPool
         }
 
     def take_off(*_: object) -> None:
-        arguments = (settings.run_dir, settings.state_dir)
-        threading.Thread(target=disarm.disarm, args=arguments, daemon=True).start()
+        # By a process of its own: the holder ends this one before it answers.
+        program = [sys.executable, "-c", "from lockgate.agent.cli import app; app()", "disarm"]
+        program += ["--run-dir", str(settings.run_dir), "--state-dir", str(settings.state_dir)]
+        subprocess.Popen(program, stdin=subprocess.DEVNULL, start_new_session=True)
 
     names = [zone.zone for zone in zones]
     report_records(settings.state_dir, decider, names)
