@@ -185,8 +185,8 @@ def test_a_writer_waits_for_a_reader_and_is_refused_in_the_end(gate: Gate) -> No
     """It is examined, parked, and gets EBUSY when its time is over."""
     judge(gate, 7, ALLOW)
     assert gate.opened(opening(8, WRITES), 0, TODAY) == [Examine(8, frozenset({7}))]
-    assert gate.examined(8, read=True, written=False, now=0.5, today=TODAY) == []
-    (settle,) = gate.examined(8, read=True, written=False, now=1.1, today=TODAY)
+    assert gate.examined(8, identity(), read=True, written=False, now=0.5, today=TODAY) == []
+    (settle,) = gate.examined(8, identity(), read=True, written=False, now=1.1, today=TODAY)
 
     assert (settle.number, settle.decision.hold_reason) == (8, HoldReason.LIVE_WRITER)
 
@@ -196,8 +196,20 @@ def test_a_writer_goes_on_when_the_readers_are_gone(gate: Gate) -> None:
     judge(gate, 7, ALLOW)
     gate.opened(opening(8, WRITES), 0, TODAY)
 
-    assert gate.examined(8, read=False, written=False, now=0.1, today=TODAY) == [Pass(8)]
+    assert gate.examined(8, identity(), read=False, written=False, now=0.1, today=TODAY) == [
+        Pass(8)
+    ]
     assert not passes(gate, identity(), 9)
+
+
+def test_a_parked_open_is_judged_as_the_file_is_then(gate: Gate) -> None:
+    """A file that was empty when the open came and is written since is not taken for empty."""
+    empty = identity(size=0)
+    gate.opened(opening(7, WRITES, empty), 0, TODAY)
+    assert gate.opened(opening(8, UNKNOWN, empty), 0, TODAY) == [Examine(8, frozenset({7}))]
+    commands = gate.examined(8, identity(), read=False, written=False, now=0.1, today=TODAY)
+
+    assert commands == [Take(1, 8), Scan(1, sealed=False)]
 
 
 def test_a_background_scan_gives_way_to_a_writer(gate: Gate) -> None:
@@ -334,6 +346,7 @@ class GateMachine(RuleBasedStateMachine):
                     self.do(
                         self.gate.examined(
                             number,
+                            identity(self.inode_of[number], mtime=file.mtime),
                             read=bool(file.readers),
                             written=bool(file.writers),
                             now=self.now,

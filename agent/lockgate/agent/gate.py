@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from lockgate.agent.cache import Inode, VerdictCache
@@ -261,13 +261,23 @@ class Gate:
         ]
 
     def examined(
-        self, number: int, *, read: bool, written: bool, now: float, today: datetime
+        self,
+        number: int,
+        identity: FileIdentity,
+        *,
+        read: bool,
+        written: bool,
+        now: float,
+        today: datetime,
     ) -> list[Command]:
-        """Whether other processes have the file of a parked writer open."""
+        """Whether other processes have the file of a parked writer open.
+
+        ``identity`` is the file's of now: whoever was in the way may have written it.
+        """
         pending = self._pending.get(number)
         if pending is None or pending.parked_until is None:
             return []
-        opening = pending.opening
+        pending.opening = opening = replace(pending.opening, identity=identity)
         if not read:
             self._released.discard(opening.inode)
         if not written:

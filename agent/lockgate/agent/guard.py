@@ -4,7 +4,8 @@ Rules enforced here:
 
 1. A judged file costs a lease, an fstat(2), a look into the cache, an answer and a close.
    Everything else is read only for misses and denials.
-2. Every event is answered, also when something here fails: then with EAGAIN.
+2. Every event is answered. An error that nobody foresaw ends the process, and the holder
+   refuses what was pending; the guard never goes on with an event it lost.
 3. The answer is written before the descriptor is closed; records follow the answer.
 4. The identity is compared once more right before an ALLOW that took time.
 5. The agent beats for the holder from this loop only, so a loop that hangs is noticed.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import select
 import signal
 import stat
@@ -21,7 +23,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -48,6 +50,7 @@ from lockgate.wire.transfer import (
 )
 
 _VERDICTS_KEPT = 4096
+_DESCRIPTORS_OF_OUR_OWN = 512  # events of one read, sockets, pipes, logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class Guard:
         self._quarantine = quarantine
         self._answers = fanotify.Answers(link.group)
         self._cache = VerdictCache(settings.cache_entries)
-        self._gate = Gate(settings.gate, self._cache)
+        self._gate = Gate(_within_descriptors(settings.gate), self._cache)
         self._tids: dict[int, int] = {}
         self._custodies: dict[int, Custody] = {}
         self._transfers: dict[int, Transfer] = {}
@@ -248,22 +251,17 @@ class Guard:
                 self._closed(fd, wrote=bool(mask & fanotify.CLOSE_WRITE))
 
     def _opened(self, fd: int, tid: int) -> None:
-        try:
-            sealed = seal(fd)
-            status = os.fstat(fd)
-            if sealed and self._gate.judged(status, tid, time.time()):
-                self._pass(fd)
-            elif not stat.S_ISREG(status.st_mode):
-                self._pass(fd)  # a FIFO, socket or device: it has no bytes in the filesystem
-            else:
-                self._tids[fd] = tid
-                access = None if sealed else pending_access(tid)
-                opening = Opening(fd, tid, identity_of(status), access)
-                self._do(self._gate.opened(opening, time.monotonic(), datetime.now(UTC)))
-        except OSError:
-            self._answers.deny(fd, errno.EAGAIN)
-            self._tids.pop(fd, None)
-            os.close(fd)
+        sealed = seal(fd)
+        status = os.fstat(fd)
+        if sealed and self._gate.judged(status, tid, time.time()):
+            self._pass(fd)
+        elif not stat.S_ISREG(status.st_mode):
+            self._pass(fd)  # a FIFO, socket or device: it has no bytes in the filesystem
+        else:
+            self._tids[fd] = tid
+            access = None if sealed else pending_access(tid)
+            opening = Opening(fd, tid, identity_of(status), access)
+            self._do(self._gate.opened(opening, time.monotonic(), datetime.now(UTC)))
 
     def _closed(self, fd: int, *, wrote: bool) -> None:
         try:
@@ -334,14 +332,18 @@ class Guard:
         if number not in self._tids:
             return
         waiting = set(self._tids.values())
+        status = os.fstat(number)
         read = written = any(may_be_opening(tid) for tid in admitted - waiting)
         if not read:
-            status = os.fstat(number)
             read, written = census.users_of((status.st_dev, status.st_ino), census.own_pids())
-        today = datetime.now(UTC)
         self._do(
             self._gate.examined(
-                number, read=read, written=written, now=time.monotonic(), today=today
+                number,
+                identity_of(os.fstat(number)),
+                read=read,
+                written=written,
+                now=time.monotonic(),
+                today=datetime.now(UTC),
             )
         )
 
@@ -398,3 +400,13 @@ class Guard:
 
 def _same(transfer: Transfer, status: os.stat_result) -> bool:
     return transfer.identity == identity_of(status)
+
+
+def _within_descriptors(settings: GateSettings) -> GateSettings:
+    """The settings with no more pending opens than there are descriptors for.
+
+    A pending open costs its event and a custody; a backlog and the process need the rest.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    room = (limit - settings.backlog_limit - _DESCRIPTORS_OF_OUR_OWN) // 2
+    return replace(settings, pending_limit=max(1, min(settings.pending_limit, room)))

@@ -93,6 +93,16 @@ def _needed_paths() -> Iterable[Path]:
     yield from (Path(p) for p in _SYSTEM_PATHS)
     yield from (Path(p) for p in (sys.prefix, sys.base_prefix, *sys.path) if p)
     yield Path(sys.executable)
+    yield from _swap_files()
+
+
+def _swap_files() -> Iterable[Path]:
+    """Files the kernel swaps to (proc_swaps(5)): waiting for their pages must not wait for us."""
+    try:
+        lines = Path("/proc/swaps").read_text("utf-8", "surrogateescape").splitlines()[1:]
+    except OSError:
+        return
+    yield from (Path(line.split()[0]) for line in lines if " file " in line.replace("\t", " "))
 
 
 def _device_of(path: Path) -> int | None:
