@@ -20,6 +20,7 @@ from lockgate.scan.names import escape_name
 from lockgate.wire.transfer import Opener
 
 _COMMAND_BYTES = 1024
+_LOOKS = 20
 #: System call number -> index of its flags argument; None: creat(2), which has none.
 _OPEN_CALLS: dict[str, dict[int, int | None]] = {
     "x86_64": {2: 1, 257: 2, 85: None},
@@ -70,8 +71,17 @@ def parse_syscall(line: str, machine: str) -> Access:
 
 
 def pending_access(tid: int) -> Access:
-    """What the open that holds thread ``tid`` may do."""
-    return parse_syscall(_text(f"/proc/{tid}/syscall"), platform.machine())
+    """What the open that holds thread ``tid`` may do.
+
+    The event comes a few microseconds before its thread sleeps; a thread that still runs is
+    looked at again.
+    """
+    for _ in range(_LOOKS):
+        line = _text(f"/proc/{tid}/syscall")
+        if not line.startswith("running"):
+            break
+        os.sched_yield()
+    return parse_syscall(line, platform.machine())
 
 
 def may_be_opening(tid: int) -> bool:
