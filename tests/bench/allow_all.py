@@ -1,4 +1,5 @@
-"""The smallest permission listener there can be: every open of a filesystem is allowed.
+"""The smallest permission listener there can be: every open of a filesystem is allowed,
+and nothing but opens is asked for.
 
 Usage: ``allow_all.py DIRECTORY [CPU]``; prints READY. It is what a guard's price is compared
 with: the kernel's part and two context switches.
@@ -16,17 +17,16 @@ def main() -> None:
     if len(sys.argv) > 2:
         os.sched_setaffinity(0, {int(sys.argv[2])})
     group = fanotify.create()
-    fanotify.mark(group, os.open(sys.argv[1], os.O_PATH))
+    fanotify.mark(group, os.open(sys.argv[1], os.O_PATH), fanotify.OPEN_PERM)
     answers = fanotify.Answers(group)
     print("READY", flush=True)
     poll = select.poll()
     poll.register(group, select.POLLIN)
     while True:
         poll.poll()
-        for event in fanotify.events(answers.read()):
-            if event.mask & fanotify.OPEN_PERM:
-                answers.allow(event.fd)
-            os.close(event.fd)
+        for _mask, fd, _tid in fanotify.events(answers.read()):
+            answers.allow(fd)
+            os.close(fd)
 
 
 if __name__ == "__main__":

@@ -84,18 +84,18 @@ def create() -> int:
         return _init(_CLASS_CONTENT)
 
 
-def mark(group: int, directory: int) -> None:
+def mark(group: int, directory: int, mask: int = GUARD_MASK) -> None:
     """Watch the whole filesystem on which the open ``directory`` lies."""
-    _mark(group, _MARK_ADD | _MARK_FILESYSTEM, directory)
+    _mark(group, _MARK_ADD | _MARK_FILESYSTEM, directory, mask)
 
 
 def unmark(group: int, directory: int) -> None:
     """Stop watching the filesystem of ``directory``."""
-    _mark(group, _MARK_REMOVE | _MARK_FILESYSTEM, directory)
+    _mark(group, _MARK_REMOVE | _MARK_FILESYSTEM, directory, GUARD_MASK)
 
 
-def _mark(group: int, flags: int, directory: int) -> None:
-    _checked(_libc.fanotify_mark(group, flags, GUARD_MASK, directory, b"."), "fanotify_mark")
+def _mark(group: int, flags: int, directory: int, mask: int) -> None:
+    _checked(_libc.fanotify_mark(group, flags, mask, directory, b"."), "fanotify_mark")
 
 
 def marks(group: int) -> int:
