@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 DISTS := rules proto agent controller
+PACKAGES := scan formats cli v1 wire policy agent controller
 EDITABLE := $(foreach d,$(DISTS),-e ./$(d))
 
 help: ## say what there is to run
@@ -44,7 +45,7 @@ test: $(VENV)/.dev ## run every test that this machine can run
 check: $(VENV)/.dev ## lint, types, layers, fresh stubs and tables
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy -p lockgate
+	@$(BIN)/mypy $(PACKAGES:%=-p lockgate.%)
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -q -p no:randomly tests/v1 tests/repository
 

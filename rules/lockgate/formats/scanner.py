@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from lockgate.formats.published import is_published
-
 from lockgate import formats
+from lockgate.formats.published import is_published
 from lockgate.scan.engine import Scanner
 from lockgate.scan.limits import Limits, Profile
 from lockgate.scan.registry import Registry

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import lockgate.controller.ledger.schema  # noqa: F401  (adds the ledger's tables to the metadata)
 from alembic import context
 
+import lockgate.controller.ledger.schema  # noqa: F401  (adds the ledger's tables to the metadata)
 from lockgate.controller.store.schema import metadata
 
 context.configure(
