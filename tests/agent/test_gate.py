@@ -74,12 +74,12 @@ def passes(gate: Gate, file: FileIdentity, tid: int, today: datetime = TODAY) ->
     return gate.judged(status, tid, today.timestamp())
 
 
-def judge(gate: Gate, number: int, decision: Decision) -> list[Command]:
+def judge(gate: Gate, number: int, decision: Decision, transfer_id: str = "") -> list[Command]:
     """Open, scan and decide an unknown file."""
     commands = gate.opened(opening(number), 0, TODAY)
     scan = first(commands, Scan)
     ask = first(gate.scanned(scan.job, CLEAN, unchanged=True), Ask)
-    return gate.decided(ask.ask, decision)
+    return gate.decided(ask.ask, decision, transfer_id)
 
 
 def test_an_unknown_file_is_taken_scanned_asked_and_answered(gate: Gate) -> None:
@@ -100,10 +100,10 @@ def test_an_allowed_file_passes_from_the_cache(gate: Gate) -> None:
 
 
 def test_a_blocked_file_is_refused_from_the_cache(gate: Gate) -> None:
-    """Every further attempt is settled, so that it leaves a receipt."""
-    judge(gate, 7, BLOCK)
+    """Every further attempt is settled, and named after the transfer that was decided."""
+    judge(gate, 7, BLOCK, "t")
 
-    assert gate.opened(opening(8), 0, TODAY) == [Settle(8, BLOCK, CLEAN)]
+    assert gate.opened(opening(8), 0, TODAY) == [Settle(8, BLOCK, CLEAN, "t")]
 
 
 def test_openers_of_one_file_share_a_scan(gate: Gate) -> None:
@@ -112,7 +112,11 @@ def test_openers_of_one_file_share_a_scan(gate: Gate) -> None:
     assert gate.opened(opening(8), 0, TODAY) == []
     gate.scanned(1, CLEAN, unchanged=True)
 
-    assert gate.decided(2, ALLOW) == [Settle(7, ALLOW, CLEAN), Settle(8, ALLOW, CLEAN), Drop(1)]
+    assert gate.decided(2, ALLOW, "t") == [
+        Settle(7, ALLOW, CLEAN, "t"),
+        Settle(8, ALLOW, CLEAN, "t"),
+        Drop(1),
+    ]
 
 
 def test_a_decision_for_one_opener_is_not_given_to_another(gate: Gate) -> None:

@@ -25,11 +25,19 @@ Inode = tuple[int, int]
 _LASTING_HOLDS = frozenset({HoldReason.POLICY, HoldReason.GAP, HoldReason.NO_RULE})
 
 
+@dataclass(frozen=True, slots=True)
+class KeptDecision:
+    """A decision, and the transfer it was made on: further attempts are reported beside it."""
+
+    decision: Decision
+    transfer_id: str = ""
+
+
 @dataclass(slots=True)
 class _Entry:
     identity: FileIdentity
     report: Report
-    decisions: dict[Boundary, Decision]
+    decisions: dict[Boundary, KeptDecision]
 
 
 class VerdictCache:
@@ -52,11 +60,11 @@ class VerdictCache:
 
     def decision(
         self, identity: FileIdentity, now: datetime, boundary: Boundary = Boundary.OPEN
-    ) -> Decision | None:
+    ) -> KeptDecision | None:
         """The decision on exactly these bytes that still holds at ``now``."""
         entry = self._entry(identity)
-        decision = entry.decisions.get(boundary) if entry else None
-        return decision if decision and _holds(decision, now) else None
+        kept = entry.decisions.get(boundary) if entry else None
+        return kept if kept and _holds(kept.decision, now) else None
 
     def passes(self, status: os.stat_result, now_s: float) -> bool:
         """The short way to an ALLOW over ``open``: same file, same bytes, not expired.
@@ -85,7 +93,12 @@ class VerdictCache:
             self.forget(next(iter(self._entries)))
 
     def store_decision(
-        self, identity: FileIdentity, decision: Decision, boundary: Boundary = Boundary.OPEN
+        self,
+        identity: FileIdentity,
+        decision: Decision,
+        boundary: Boundary = Boundary.OPEN,
+        *,
+        transfer_id: str = "",
     ) -> None:
         """Keep a decision beside the report it was made on, if it may be kept."""
         if decision.policy_digest != self._policy_digest:
@@ -93,7 +106,7 @@ class VerdictCache:
             self._policy_digest = decision.policy_digest
         entry = self._entry(identity)
         if entry and _lasts(decision):
-            entry.decisions[boundary] = decision
+            entry.decisions[boundary] = KeptDecision(decision, transfer_id)
             self._note_pass(identity, decision, boundary)
 
     def forget(self, inode: Inode) -> None:

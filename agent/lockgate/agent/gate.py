@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from lockgate.agent.cache import Inode, VerdictCache
+from lockgate.agent.cache import Inode, KeptDecision, VerdictCache
 from lockgate.agent.opener import Access
 from lockgate.scan.report import GapReason, Report
 from lockgate.wire.transfer import Decision, FileIdentity, HoldReason, Verdict, hold
@@ -73,11 +73,16 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Answer as decided, and write a receipt."""
+    """Answer as decided, and write a receipt.
+
+    ``transfer_id`` names the transfer that was decided, which may be an earlier attempt's;
+    empty: nobody was asked.
+    """
 
     number: int
     decision: Decision
     report: Report | None = None
+    transfer_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,18 +251,19 @@ class Gate:
         commands: list[Command] = [self._ask(n, report) for n in state.waiters[:1]]
         return commands or self._end(job)
 
-    def decided(self, ask: int, decision: Decision) -> list[Command]:
-        """A decision came."""
+    def decided(self, ask: int, decision: Decision, transfer_id: str = "") -> list[Command]:
+        """A decision on a transfer came."""
         number, opening = self._asks.pop(ask, (None, None))
         if number is None or opening is None:
             return []
-        self._cache.store_decision(opening.identity, decision)
+        self._cache.store_decision(opening.identity, decision, transfer_id=transfer_id)
         pending = self._pending.get(number)
         asker = pending if pending and pending.opening is opening else None
         job = self._job_of.get(opening.inode)
+        kept = KeptDecision(decision, transfer_id)
         return [
-            *([self._settle(number, decision, self._report_of(opening))] if asker else []),
-            *self._settle_job(job, decision),
+            *([self._settle(number, kept, self._report_of(opening))] if asker else []),
+            *self._settle_job(job, kept),
         ]
 
     def examined(
@@ -312,13 +318,12 @@ class Gate:
 
     def _known(self, opening: Opening, today: datetime) -> list[Command]:
         """What the cache alone answers; empty when it does not."""
-        decision = self._cache.decision(opening.identity, today)
-        if decision is None:
+        kept = self._cache.decision(opening.identity, today)
+        if kept is None:
             return []
-        if decision.verdict is Verdict.ALLOW:
+        if kept.decision.verdict is Verdict.ALLOW:
             return [self._pass(opening)]
-        report = self._cache.report(opening.identity)
-        return [self._refuse(opening.number, decision, report)]
+        return [self._settle(opening.number, kept, self._cache.report(opening.identity))]
 
     def _judge(self, opening: Opening, *, sealed: bool) -> list[Command]:
         """Join or start the scan of the file; with its report known, ask."""
@@ -426,27 +431,28 @@ class Gate:
         threads = self._admitted[inode]
         threads.add(tid if len(threads) < _ADMITTED_LIMIT else 0)
 
-    def _refuse(self, number: int, decision: Decision, report: Report | None = None) -> Command:
+    def _refuse(self, number: int, decision: Decision) -> Command:
         self._forget_pending(number)
-        return Settle(number, decision, report)
+        return Settle(number, decision)
 
     def _refuse_all(self, job: _Job, decision: Decision) -> list[Command]:
         return [self._refuse(number, decision) for number in list(job.waiters)]
 
-    def _settle(self, number: int, decision: Decision, report: Report | None) -> Command:
-        if decision.verdict is Verdict.ALLOW:
+    def _settle(self, number: int, kept: KeptDecision, report: Report | None) -> Command:
+        if kept.decision.verdict is Verdict.ALLOW:
             self._admit(self._pending[number].opening)
-        return self._refuse(number, decision, report)
+        self._forget_pending(number)
+        return Settle(number, kept.decision, report, kept.transfer_id)
 
-    def _settle_job(self, job: int | None, decision: Decision) -> list[Command]:
+    def _settle_job(self, job: int | None, kept: KeptDecision) -> list[Command]:
         """The others who wait for the same file: the same answer, or a question of their own."""
         state = self._jobs.get(job) if job is not None else None
         if job is None or state is None or state.report is None:
             return []
         commands: list[Command] = []
         for number in list(state.waiters):
-            if decision.opener_independent:
-                commands.append(self._settle(number, decision, state.report))
+            if kept.decision.opener_independent:
+                commands.append(self._settle(number, kept, state.report))
             elif not self._pending[number].asked:
                 commands.append(self._ask(number, state.report))
         return [*commands, *self._end_if_idle(job)]

@@ -121,6 +121,7 @@ class Guard:
         self._tids: dict[int, int] = {}
         self._custodies: dict[int, Custody] = {}
         self._transfers: dict[int, Transfer] = {}
+        self._asked: dict[int, str] = {}
         self._counts: Counter[str] = Counter()
         self._verdicts: OrderedDict[str, LastVerdict] = OrderedDict()
         self._poll = select.epoll()
@@ -285,7 +286,7 @@ class Guard:
 
     def _collect_decisions(self) -> None:
         for ask, decision in self._decider.collect():
-            self._do(self._gate.decided(ask, decision))
+            self._do(self._gate.decided(ask, decision, self._asked.pop(ask, "")))
 
     # -- commands of the gate ----------------------------------------------------------------
 
@@ -305,6 +306,7 @@ class Guard:
                 case gate.Ask(ask, number, report):
                     transfer = self._transfer(number)
                     self._transfers[number] = transfer
+                    self._asked[ask] = transfer.transfer_id
                     self._decider.request(ask, transfer, report)
                 case gate.Examine(number, admitted):
                     self._examine(number, admitted)
@@ -372,7 +374,7 @@ class Guard:
         else:
             self._answers.deny(fd, code)
             code = code if self._answers.errno_answers else errno.EPERM
-        receipt = receipt_of(transfer, decision, code)
+        receipt = receipt_of(transfer, decision, code, command.transfer_id)
         if decision.verdict is Verdict.QUARANTINE and self._quarantine is not None:
             receipt = self._quarantine.enforce(fd, receipt, command.report)
         os.close(fd)

@@ -2,7 +2,9 @@
 
 Rules enforced here:
 
-1. A transfer is named once, when it is attempted; its receipt carries that name.
+1. A transfer is named once, when it is attempted. A receipt carries the name of the transfer
+   that was decided, so that a further attempt on the same verdict is found beside it, with
+   that attempt's own opener, path and time.
 2. A receipt says what happened, with the errno the opener really got.
 """
 
@@ -46,11 +48,16 @@ def new_transfer(
     )
 
 
-def receipt_of(transfer: Transfer, decision: Decision, errno_value: int) -> Receipt:
-    """The receipt of an answered attempt; ``errno_value`` 0: the opener passed."""
+def receipt_of(
+    transfer: Transfer, decision: Decision, errno_value: int, decided: str = ""
+) -> Receipt:
+    """The receipt of an answered attempt; ``errno_value`` 0: the opener passed.
+
+    ``decided`` names the transfer that was decided, when that may have been another.
+    """
     allowed = decision.verdict is Verdict.ALLOW and errno_value == 0
     return Receipt(
-        transfer_id=transfer.transfer_id,
+        transfer_id=decided or transfer.transfer_id,
         verdict=decision.verdict,
         enforcement=Enforcement.ALLOWED if allowed else Enforcement.DENIED,
         hold_reason=decision.hold_reason,
