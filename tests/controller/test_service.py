@@ -80,7 +80,9 @@ def test_a_key_is_stopped_recorded_and_alerted(controller, agent, samples):
     assert incident["files"] == ["host-1:/zone/core.1"]
     events = wait_until(lambda: len(alert_lines(controller)) == 2 and alert_lines(controller))
     assert [e["activity_id"] for e in events] == [1, 2]
+    assert [e["disposition"] for e in events] == ["Detected", "Blocked"]
     assert {e["finding_info"]["uid"] for e in events} == {transfer.transfer_id}
+    assert all(e["unmapped"]["lockgate"]["fingerprints"] == [finding.fingerprint] for e in events)
     assert events[0]["unmapped"]["lockgate"]["ledger_index"] == answer.ledger_index
     wait_until(
         lambda: (
@@ -135,6 +137,18 @@ def test_a_canary_that_got_out_is_an_alert(controller, agent, samples):
     agent.ask(transfer, samples.report(canary))
     agent.tell(receipt_for(transfer, enforcement=Enforcement.ALLOWED))
     assert [a["event"]["severity_id"] for a in controller.read(reading.alerts_of, 1000)] == [5]
+
+
+def test_a_watched_zone_alerts_of_what_was_not_stopped_only(controller, agent, samples):
+    """Monitor mode: an unstopped key is Allowed and high; a clean file is no alert."""
+    for report in (samples.report(), samples.report(samples.finding())):
+        transfer = samples.transfer()
+        decided = agent.ask(transfer, report).decision
+        verdict = Verdict.BLOCK if decided.verdict == transfer_pb2.VERDICT_BLOCK else Verdict.ALLOW
+        agent.tell(receipt_for(transfer, verdict, Enforcement.NOT_ENFORCED))
+    events = [a["event"] for a in controller.read(reading.alerts_of, 1000)]
+    told = [(e["activity_id"], e["action"], e["disposition"], e["severity_id"]) for e in events]
+    assert told == [(1, "Unknown", "Detected", 4), (2, "Allowed", "Logged", 4)]
 
 
 def test_a_repeated_request_gets_the_same_answer(controller, agent, samples):

@@ -164,7 +164,8 @@ def _show_alert(row: Row, fingerprint: str, controller: Controller) -> None:
     path = row["path"]
     sent = [a for a in _alerts(controller) if fingerprint in json.dumps(a)]
     _check(sent, f"an alert about {path} left")
-    alert = sent[0]
+    done = [a for a in sent if a["activity_name"] == "Update"]  # what the agent did, by receipt
+    alert = (done or sent)[0]
     print("\nAlert as it left (OCSF Data Security Finding)")
     shown = {
         k: alert[k]

@@ -4,8 +4,9 @@ Rules enforced here:
 
 1. Ledger entry, rows, incident and alert of one event are written through one connection in
    one transaction; the caller answers only after its commit.
-2. A clean file that is allowed raises no alert; a canary raises one only when it got out.
-   Everything else that was decided or done does.
+2. A clean file that is allowed raises no alert, and neither does letting through what was
+   allowed; a canary raises one only when it got out. Everything else that was decided or
+   done does.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from lockgate.controller.alerts import event, outbox
 from lockgate.controller.clock import to_micros
 from lockgate.controller.personal import Personal, personal
 from lockgate.controller.store.schema import findings, receipts, verdicts
-from lockgate.scan.report import Outcome, Report
+from lockgate.scan.report import FindingClass, Outcome, Report
 from lockgate.wire.transfer import (
     Decision,
     Enforcement,
@@ -41,6 +42,12 @@ _LARGEST = 2**63 - 1
 # Statements of the hot path are built once: building costs more than SQLite's work.
 _NEW_VERDICT = insert(verdicts)
 _HOST = select(verdicts.c.host).where(verdicts.c.transfer_id == bindparam("transfer_id")).limit(1)
+_FINDINGS = (
+    select(findings.c.fingerprint, findings.c["class"])
+    .join(verdicts, verdicts.c.ledger_index == findings.c.ledger_index)
+    .where(verdicts.c.transfer_id == bindparam("transfer_id"))
+    .order_by(findings.c.fingerprint)
+)
 
 
 class Ledger(Protocol):
@@ -111,8 +118,8 @@ def record_receipt(
         .values(receipt_due_at=None)
     )
     if _tells_of_receipt(connection, done):
-        severity = event.receipt_severity(done)
-        alert = event.receipt_event(done, host, index, severity, now)
+        found = _found(connection, done.transfer_id)
+        alert = event.receipt_event(done, host, found, index, now)
         outbox.put(connection, alert, index, to_micros(now))
     return index
 
@@ -160,6 +167,12 @@ def transfer_host(connection: Connection, transfer_id: str) -> str | None:
     return connection.execute(_HOST, {"transfer_id": transfer_id}).scalar()
 
 
+def _found(connection: Connection, transfer_id: str) -> dict[str, FindingClass]:
+    """The keys in the file of a transfer; none when it was never decided here."""
+    rows = connection.execute(_FINDINGS, {"transfer_id": transfer_id})
+    return {fingerprint: FindingClass(class_) for fingerprint, class_ in rows}
+
+
 def _tells_of_verdict(decided: Decided) -> bool:
     quiet = decided.decision.verdict is Verdict.ALLOW and decided.report.outcome is Outcome.CLEAN
     no_findings = not decided.report.findings
@@ -167,7 +180,8 @@ def _tells_of_verdict(decided: Decided) -> bool:
 
 
 def _tells_of_receipt(connection: Connection, done: Receipt) -> bool:
-    if done.verdict is Verdict.ALLOW and done.enforcement is Enforcement.ALLOWED:
+    let_through = done.enforcement in {Enforcement.ALLOWED, Enforcement.NOT_ENFORCED}
+    if done.verdict is Verdict.ALLOW and let_through:
         return False
     stopped = done.enforcement in {Enforcement.DENIED, Enforcement.QUARANTINED}
     canary = select(verdicts.c.canary).where(verdicts.c.transfer_id == done.transfer_id).limit(1)

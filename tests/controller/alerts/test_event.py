@@ -51,26 +51,15 @@ def assert_well_formed(made):
     json.dumps(made)
 
 
-@pytest.mark.parametrize(
-    ("verdict", "action", "disposition"),
-    [
-        (Verdict.ALLOW, 1, 1),
-        (Verdict.HOLD, 2, 14),
-        (Verdict.BLOCK, 2, 2),
-        (Verdict.QUARANTINE, 2, 3),
-    ],
-)
-def test_a_verdict_is_a_new_finding_with_its_control(samples, verdict, action, disposition):
-    """Action and disposition are those of the security_control profile."""
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_decision_claims_no_more_than_a_detection(samples, verdict):
+    """Whatever was decided, nothing has been done yet: action unknown, disposition Detected."""
     finding = samples.finding(protected_name="token-signing", class_=FindingClass.PROTECTED)
     report, transfer = samples.report(finding), samples.transfer()
     made = event.verdict_event(transfer, report, decision(verdict), 17, samples.now)
     assert_well_formed(made)
-    assert (made["activity_id"], made["action_id"], made["disposition_id"]) == (
-        1,
-        action,
-        disposition,
-    )
+    assert (made["activity_id"], made["action"], made["disposition"]) == (1, "Unknown", "Detected")
+    assert (made["action_id"], made["disposition_id"]) == (0, 15)
     assert made["finding_info"]["uid"] == transfer.transfer_id
     assert made["file"]["hashes"] == [
         {"algorithm_id": 3, "algorithm": "SHA-256", "value": report.sha256}
@@ -121,14 +110,37 @@ def receipt(samples, verdict, enforcement):
     return Receipt(uuid7(), verdict, enforcement, reason, 1, samples.now, path="/zone/a")
 
 
+DONE = {
+    Enforcement.ALLOWED: ("Allowed", 1, "Allowed"),
+    Enforcement.DENIED: ("Denied", 2, "Blocked"),
+    Enforcement.QUARANTINED: ("Denied", 3, "Quarantined"),
+    Enforcement.QUARANTINE_FAILED: ("Denied", 27, "Error"),
+    Enforcement.NOT_ENFORCED: ("Allowed", 17, "Logged"),
+    Enforcement.RESTORED: ("Allowed", 9, "Restored"),
+}
+
+
 @pytest.mark.parametrize("enforcement", list(Enforcement))
 def test_a_receipt_updates_the_finding_of_its_transfer(samples, enforcement):
-    """Every enforcement has a disposition; the finding is that of the verdict."""
+    """Every enforcement has its action and disposition; finding and keys are the verdict's."""
     done = receipt(samples, Verdict.BLOCK, enforcement)
-    made = event.receipt_event(done, "host-1", 18, event.receipt_severity(done), samples.now)
+    found = {"sha256:" + "ab" * 32: FindingClass.PRIVATE}
+    made = event.receipt_event(done, "host-1", found, 18, samples.now)
     assert_well_formed(made)
     assert (made["activity_id"], made["finding_info"]["uid"]) == (2, done.transfer_id)
+    assert (made["action"], made["disposition_id"], made["disposition"]) == DONE[enforcement]
+    assert made["finding_info"]["types"] == ["private"]
     assert made["unmapped"]["lockgate"]["enforcement"] == enforcement.value
+    assert made["unmapped"]["lockgate"]["fingerprints"] == list(found)
+
+
+def test_an_update_is_no_milder_than_its_worst_key(samples):
+    """Stopping a protected key does not make it a medium matter; not stopping any is high."""
+    stopped = receipt(samples, Verdict.QUARANTINE, Enforcement.QUARANTINED)
+    classes = (FindingClass.TEST, FindingClass.PROTECTED)
+    assert event.receipt_severity(stopped, classes) == 5
+    watched = receipt(samples, Verdict.HOLD, Enforcement.NOT_ENFORCED)
+    assert event.receipt_severity(watched) == 4
 
 
 def test_a_file_that_got_out_against_its_verdict_is_critical(samples):
