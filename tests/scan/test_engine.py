@@ -64,6 +64,13 @@ def test_key_across_a_block_edge_is_found_once(encoding, shift, key, scan):
     assert place <= report.findings[0].occurrences[0].offset < place + 100
 
 
+def test_structure_inside_a_structure_is_one_place(key, scan):
+    """PKCS #8 around PKCS #1 is told as the outer structure only."""
+    report = scan(b"heap" + private(key) + b"heap")
+
+    assert [(p.format, p.offset) for p in report.findings[0].occurrences] == [("pkcs8", 4)]
+
+
 def test_key_cut_in_half_is_never_proven_nor_clean_by_a_crash(key, scan):
     """Half a PEM key holds no factor: it gives a report that names no wrong key."""
     whole = private(key, ser.Encoding.PEM)

@@ -7,7 +7,7 @@ Rules enforced here:
 2. The class is what the registry says first (``protected``), then the list of published test
    keys (``test``), then what the evidence says; of two, the graver one.
 3. A span is told once, as the first that saw it names it; a span inside a stored member as a
-   place of the member.
+   place of the member; a span inside another span of the same key not at all.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ def _finding(
     for place in (s.occurrence for s in seen):
         places.setdefault((place.member, place.offset, place.length), place)
     copies = {copy for place in places.values() for copy in _in_containers(place, members)}
+    ordered = sorted((places[span] for span in places.keys() - copies), key=_order)
     return Finding(
         kind=evidence.kind,
         class_=class_,
@@ -88,7 +89,7 @@ def _finding(
         bits=evidence.bits,
         fingerprint=evidence.fingerprint,
         proof=tuple(sorted(proofs, key=_PROOFS.index)),
-        occurrences=tuple(sorted((places[s] for s in places.keys() - copies), key=_order)),
+        occurrences=tuple(_outermost(ordered)),
         protected_name=name,
     )
 
@@ -103,6 +104,19 @@ def _in_containers(place: Occurrence, members: Mapping[str, Stored]) -> Iterable
     while member is not None and (stored := members.get(member)) is not None:
         member, offset = stored.container, offset + stored.offset
         yield member, offset, place.length
+
+
+def _outermost(ordered: Iterable[Occurrence]) -> Iterable[Occurrence]:
+    """Those of the places, in order, that lie inside no other: the structure, not its parts."""
+    last: Occurrence | None = None
+    for place in ordered:
+        if last is None or last.member != place.member or _stop(place) > _stop(last):
+            yield place
+            last = place
+
+
+def _stop(place: Occurrence) -> int:
+    return place.offset + place.length
 
 
 def _order(place: Occurrence) -> tuple[str, int, int, str]:

@@ -6,6 +6,7 @@ import math
 import random
 import time
 
+import gmpy2
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.scan.limits import OutOfTimeError
+from lockgate.scan.prove import rsa as rsa_proof
 from lockgate.scan.report import Proof
 from lockgate.scan.search import limbs
 from lockgate.scan.search.divide import Moduli
@@ -154,3 +156,25 @@ def test_random_numbers_look_random(size, seed):
 def test_machine_code_does_not_look_random():
     """Bytes of few values are no modulus."""
     assert not limbs.looks_random(int.from_bytes(b"\x48\x8b\x45\xf8\x0f\xb6\xc0\xe8" * 32, "big"))
+
+
+def test_zero_is_no_part_of_a_key(key):
+    """CRT numbers that are missing do not make every zero in memory a place of the key."""
+    n = key.public_numbers.n
+
+    sightings = found([key.p, 0], [n])
+
+    assert [s.evidence.offset for s in sightings] == [0]
+
+
+@pytest.mark.parametrize("e", [3, 17, (1 << 32) + 15])
+def test_unseen_exponent_is_implied_by_the_private_one(e):
+    """A key of an unusual public exponent is named rightly when only p and d are left."""
+    p, q = int(gmpy2.next_prime(1 << 600)), int(gmpy2.next_prime(3 << 600))
+    while math.gcd(e, (p - 1) * (q - 1)) > 1:
+        p, q = int(gmpy2.next_prime(p)), int(gmpy2.next_prime(q))
+    d = pow(e, -1, (p - 1) * (q - 1))
+
+    sightings = found([d, p], [p * q])
+
+    assert {s.evidence.fingerprint for s in sightings} == {rsa_proof.fingerprint(p * q, e)}

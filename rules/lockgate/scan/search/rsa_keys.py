@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import gcd
 
 import gmpy2
 
@@ -27,6 +28,8 @@ from lockgate.scan.search.numbers import Number, NumberPool
 
 USUAL_EXPONENT = 65537
 _SMALL_MULTIPLE = 5040
+#: Public exponents that no key was seen with are taken to be shorter than this.
+_LEAST_UNUSUAL_EXPONENT = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def find_rsa_keys(
     by_value: dict[int, list[Number]] = {}
     for number in numbers:
         by_value.setdefault(number.value, []).append(number)
-    factored = list(_factored(by_value, pool))
+    factored = list(_factored(by_value, pool, deadline))
     for key in factored:
         require_time(deadline)
         yield from _sightings_of_factored(key, by_value)
@@ -61,28 +64,30 @@ def find_rsa_keys(
             yield from _inverted(n, pool.exponent_of(n) or USUAL_EXPONENT, by_value)
 
 
-def _factored(by_value: dict[int, list[Number]], pool: NumberPool) -> Iterator[_Key]:
+def _factored(
+    by_value: dict[int, list[Number]], pool: NumberPool, deadline: float
+) -> Iterator[_Key]:
     candidates = [v for v in by_value if v & 1 and v.bit_length() >= rsa.MIN_PRIME_BITS]
     seen: set[int] = set()
     for index, n in Moduli(pool.moduli).divided_by(candidates):
         p = candidates[index]
         if n not in seen and rsa.prove_factor(n, p):
             seen.add(n)
-            e = _exponent(n, p, n // p, by_value, pool)
+            e = pool.exponent_of(n) or _implied_exponent(n, p, by_value, deadline)
             yield _Key(n, e, p, n // p)
 
 
-def _exponent(n: int, p: int, q: int, by_value: Iterable[int], pool: NumberPool) -> int:
-    """The public exponent: as seen with the modulus, or as a private exponent implies."""
-    stated = pool.exponent_of(n)
-    if stated:
-        return stated
-    values = list(by_value)
-    privates = [d for d in values if n.bit_length() // 2 < d.bit_length() <= n.bit_length()]
-    smalls = [e for e in values if 3 <= e < 1 << 64 and e & 1]
-    for e in (USUAL_EXPONENT, *smalls):
-        if any((e * d - 1) % (p - 1) == 0 == (e * d - 1) % (q - 1) for d in privates):
-            return e
+def _implied_exponent(n: int, p: int, values: Iterable[int], deadline: float) -> int:
+    """The small public exponent that a private exponent among ``values`` inverts."""
+    q = n // p
+    for d in values:
+        if not (d & 1 and n.bit_length() // 2 < d.bit_length() <= n.bit_length()):
+            continue
+        require_time(deadline)
+        if gcd(d, p - 1) == 1:
+            e = int(gmpy2.invert(d, p - 1))
+            if 3 <= e < _LEAST_UNUSUAL_EXPONENT and (e * d - 1) % (q - 1) == 0:
+                return e
     return USUAL_EXPONENT
 
 
@@ -95,8 +100,8 @@ def _sightings_of_factored(key: _Key, by_value: dict[int, list[Number]]) -> Iter
     if not {numbers.p, numbers.q} <= by_value.keys():
         proof = (Proof.RSA_DIVIDES, *proof)
     parts = {key.p, key.q, numbers.dp, numbers.dq, numbers.qinv, *privates}
-    for value in parts:
-        for number in by_value.get(value or 0, ()):
+    for value in filter(None, parts):
+        for number in by_value.get(value, ()):
             yield _sighting(number, key.n, key.e, proof)
 
 
