@@ -67,12 +67,15 @@ def test_the_controllers_decision_comes_back_and_the_passport_is_kept(
     assert [p.name for p in (tmp_path / "passports").iterdir()] == [f"{'0' * 64}.json"]
 
 
+_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
         (grpc.StatusCode.UNAVAILABLE, HoldReason.CONTROLLER_UNREACHABLE),
         (grpc.StatusCode.INTERNAL, HoldReason.CONTROLLER_UNREACHABLE),
-        (grpc.StatusCode.UNAUTHENTICATED, HoldReason.CERTIFICATE),
+        (_EXHAUSTED, HoldReason.CONTROLLER_UNREACHABLE),
         (grpc.StatusCode.INVALID_ARGUMENT, HoldReason.UNKNOWN_VALUE),
     ],
 )
@@ -84,6 +87,29 @@ def test_no_answer_is_a_hold_with_its_reason(
     client = make(tmp_path, FakeCredentials(controller.port))
     client.request(1, a_transfer(), a_report())
     assert answer(client).hold_reason is reason
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "reason"),
+    [
+        (_EXHAUSTED, "store-full", HoldReason.STORE_FULL),
+        (grpc.StatusCode.UNAUTHENTICATED, "identity-unknown", HoldReason.CERTIFICATE),
+        (grpc.StatusCode.PERMISSION_DENIED, "banned", HoldReason.CERTIFICATE),
+    ],
+)
+def test_a_refusal_that_will_last_is_a_hold_at_once(
+    controller: FakeController,
+    tmp_path: Path,
+    status: grpc.StatusCode,
+    word: str,
+    reason: HoldReason,
+) -> None:
+    """A full store or a refused certificate is not asked again until the deadline."""
+    controller.refuse, controller.reason = status, word
+    client = make(tmp_path, FakeCredentials(controller.port), within=30)
+    client.request(1, a_transfer(), a_report())
+    assert answer(client, 10).hold_reason is reason
     client.close()
 
 

@@ -13,11 +13,15 @@ from lockgate.v1 import decision_pb2_grpc, transfer_pb2
 
 
 class FakeController(decision_pb2_grpc.DecisionServiceServicer):
-    """Keeps what it was told; ``refuse`` is the status it answers with, None: it answers."""
+    """Keeps what it was told; ``refuse`` is the status it answers with, None: it answers.
+
+    ``reason`` is the word that goes with a refusal.
+    """
 
     def __init__(self) -> None:
         self.told: list[Any] = []
         self.refuse: grpc.StatusCode | None = None
+        self.reason = ""
         self.verdict = transfer_pb2.VERDICT_ALLOW
         self._server = grpc.server(ThreadPoolExecutor(4))
         decision_pb2_grpc.add_DecisionServiceServicer_to_server(self, self._server)
@@ -27,6 +31,7 @@ class FakeController(decision_pb2_grpc.DecisionServiceServicer):
     def _hear(self, request: Any, context: Any) -> None:
         self.told.append(request)
         if self.refuse is not None:
+            context.set_trailing_metadata((("lockgate-reason", self.reason),))
             context.abort(self.refuse, "told to")
 
     def RequestVerdict(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -51,7 +51,13 @@ _MESSAGES: dict[RecordKind, type[Any]] = {
 }
 #: The controller will never take these; saying them again would change nothing.
 _REFUSED = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.ALREADY_EXISTS})
-_NOT_KNOWN_TO_IT = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
+#: Statuses and reasons (RESOURCE_EXHAUSTED has several) that asking again soon will not change.
+_PROMPT_HOLDS = {
+    grpc.StatusCode.UNAUTHENTICATED: HoldReason.CERTIFICATE,
+    grpc.StatusCode.PERMISSION_DENIED: HoldReason.CERTIFICATE,
+}
+_REASON_KEY = "lockgate-reason"
+_PROMPT_HOLDS_BY_REASON = {"store-full": HoldReason.STORE_FULL}
 _IN_FLIGHT = 32
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
@@ -254,10 +260,14 @@ class ControllerDecider:
                 event.set()
 
     def _keep_question(self, question: _Question, fresh: list[_Unsent]) -> None:
-        wire = pb.RequestVerdictRequest(
-            transfer=convert.transfer_to_wire(question.transfer),
-            report=convert.report_to_wire(question.report),
-        )
+        try:
+            wire = pb.RequestVerdictRequest(
+                transfer=convert.transfer_to_wire(question.transfer),
+                report=convert.report_to_wire(question.report),
+            )
+        except (ValueError, TypeError):  # a worker gone wrong can report what no message holds
+            self._answer(question, hold(HoldReason.UNKNOWN_VALUE))
+            return
         reserve = self._settings.spool_bytes // _RECEIPT_SHARE
         if not self._keep(RecordKind.VERDICT_REQUEST, wire, fresh, question, reserve):
             self._answer(question, hold(HoldReason.SPOOL_FULL))
@@ -307,7 +317,7 @@ class ControllerDecider:
         return HoldReason.CERTIFICATE if self._credentials.expired() else None
 
     def _renew(self) -> None:
-        if self._credentials.generation != self._generation:
+        if self._credentials.generation != self._generation or self._credentials.expired():
             self._hang_up()
         self._credentials.renew_if_due()
 
@@ -367,7 +377,7 @@ class ControllerDecider:
         elif code in _REFUSED:
             self._refused(unsent, entries)
         else:
-            self._failed(unsent, code)
+            self._failed(unsent, told.call)
 
     def _accepted(self, unsent: _Unsent, response: Any) -> None:
         if isinstance(response, pb.RequestVerdictResponse):
@@ -388,10 +398,11 @@ class ControllerDecider:
             self._answer(unsent.question, hold(HoldReason.UNKNOWN_VALUE))
         self._done(unsent)
 
-    def _failed(self, unsent: _Unsent, code: grpc.StatusCode) -> None:
+    def _failed(self, unsent: _Unsent, call: Any) -> None:
         self._reached = False
-        if unsent.question and code in _NOT_KNOWN_TO_IT:
-            self._answer(unsent.question, hold(HoldReason.CERTIFICATE))
+        reason = _prompt_hold(call)
+        if unsent.question and reason:
+            self._answer(unsent.question, hold(reason))
             unsent.question = None
         self._postpone(unsent)
 
@@ -416,6 +427,12 @@ class ControllerDecider:
             fresh = folder / f".{sha256}.new"
             fresh.write_bytes(envelope)
             fresh.replace(folder / f"{sha256}.json")
+
+
+def _prompt_hold(call: Any) -> HoldReason | None:
+    """Why a refused question need not be asked again before its deadline; None: it may help."""
+    said = dict(call.trailing_metadata() or ()).get(_REASON_KEY, "")
+    return _PROMPT_HOLDS_BY_REASON.get(said) or _PROMPT_HOLDS.get(call.code())
 
 
 def _decision_of(response: pb.RequestVerdictResponse) -> Decision:

@@ -38,6 +38,12 @@ DECISION_PORT = 7443
 _PROOF_PREFIX = b"lockgate-renew-v1\0"
 _RETRY_S = 30.0
 _CALL_S = 15.0
+#: A controller that is back is noticed within seconds, however long it was away.
+_RECONNECTING = (
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+)
 
 
 class CredentialsError(Exception):
@@ -101,7 +107,8 @@ class Credentials:
             raise CredentialsError("the agent's certificate has expired; enrol this host again")
         bundle = (self._folder / "ca.pem").read_bytes()
         credentials = grpc.ssl_channel_credentials(bundle, self._key_pem, self._chain)
-        return grpc.secure_channel(self.address, credentials, options=channels.CHANNEL_OPTIONS)
+        options = (*channels.CHANNEL_OPTIONS, *_RECONNECTING)
+        return grpc.secure_channel(self.address, credentials, options=options)
 
     def renew_if_due(self) -> None:
         """Start renewing in the background when it is time; tried again until it is done."""
