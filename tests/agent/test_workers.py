@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import select
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from lockgate.agent.worker import RULES_FAILED, RulesError, rehearse
 from lockgate.agent.workers import WorkerPool, WorkerSettings
 from lockgate.scan.report import GapReason, Report
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "fakes"))
+
+from transfers import a_report
 
 PROGRAM = Path(__file__).parents[1] / "fakes" / "worker_program.py"
 
@@ -105,6 +114,62 @@ def test_workers_that_cannot_start_do_not_leave_jobs_waiting(tmp_path: Path) -> 
     submit(pool, 1, tmp_path / "a", "fine")
     assert wait_for(pool, 1)[1].gaps[0].reason is GapReason.WORKER_LOST
     pool.close()
+
+
+def test_workers_without_rules_are_told_apart_and_shown(tmp_path: Path) -> None:
+    """A worker whose rules fail ends jobs with ``rule-pack``, later ones at once, and says so."""
+    pool = WorkerPool(WorkerSettings(program=("-c", f"raise SystemExit({RULES_FAILED})")))
+    submit(pool, 1, tmp_path / "a", "fine")
+    assert wait_for(pool, 1)[1].gaps[0].reason is GapReason.RULE_PACK
+    submit(pool, 2, tmp_path / "b", "fine")
+    assert wait_for(pool, 1, timeout_s=2)[2].gaps[0].reason is GapReason.RULE_PACK
+    assert "rules" in pool.weaknesses()[0]
+    pool.close()
+
+
+def test_a_good_pool_has_no_weakness(pool: WorkerPool, tmp_path: Path) -> None:
+    """Status names nothing while workers start and stand."""
+    submit(pool, 1, tmp_path / "a", "fine")
+    wait_for(pool, 1)
+    assert pool.weaknesses() == ()
+
+
+class _Blind:
+    """A scanner that finds nothing."""
+
+    def scan_fd(self, fd: int, name: str) -> Report:
+        """Find nothing."""
+        return a_report(name)
+
+
+def test_a_scanner_that_overlooks_the_rehearsal_is_not_used() -> None:
+    """Rules that load and do not find a plain key are no rules."""
+    with pytest.raises(RulesError):
+        rehearse(_Blind())
+
+
+def test_a_worker_imports_nothing_after_it_gave_up_its_rights(tmp_path: Path) -> None:
+    """Every module a scan needs is there before the worker's user changes."""
+    rsa_key = rsa.generate_private_key(65537, 1024).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    (tmp_path / "key.gz").write_bytes(gzip.compress(rsa_key))
+    with tarfile.open(tmp_path / "key.tar", "w") as archive:
+        archive.add(tmp_path / "key.gz", "key.gz")
+    (tmp_path / "noise").write_bytes(os.urandom(1 << 18))
+    program = (
+        "import os, sys; from lockgate.agent import worker;"
+        "line = ['--socket', '0', '--parent', '1', '--memory', '1'];"
+        "scanner = worker._standard_scanner(worker.options(line)); before = set(sys.modules);"
+        "found = [scanner.scan_fd(os.open(n, 0), n).outcome.value for n in sys.argv[1:]];"
+        "print(found, sorted(set(sys.modules) - before))"
+    )
+    files = [tmp_path / name for name in ("key.gz", "key.tar", "noise")]
+    command = [sys.executable, "-c", program, *map(str, files)]
+    shown = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert shown.stdout.strip() == "['found', 'found', 'clean'] []"
 
 
 def test_the_agent_imports_nothing_that_parses_hostile_bytes() -> None:

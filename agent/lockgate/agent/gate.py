@@ -31,6 +31,11 @@ from lockgate.scan.report import GapReason, Report
 from lockgate.wire.transfer import Decision, FileIdentity, HoldReason, Verdict, hold
 
 _ADMITTED_LIMIT = 4096
+#: Gaps of a report that is none, because nobody scanned.
+_NO_SCAN = {
+    GapReason.WORKER_LOST: HoldReason.WORKER_LOST,
+    GapReason.RULE_PACK: HoldReason.RULE_PACK,
+}
 _READER_HOLDS = "A process that was let in to read still has the file open; try again."
 
 
@@ -528,6 +533,7 @@ class Gate:
 def _why_unusable(report: Report | None, *, unchanged: bool) -> HoldReason | None:
     if report is None:
         return HoldReason.LIVE_WRITER
-    if any(gap.reason is GapReason.WORKER_LOST for gap in report.gaps):
-        return HoldReason.WORKER_LOST
+    for gap in report.gaps:
+        if gap.reason in _NO_SCAN:
+            return _NO_SCAN[gap.reason]
     return None if unchanged else HoldReason.CHANGED

@@ -161,6 +161,9 @@ def _services(
     def whole() -> dict[str, Any]:
         said = status()
         said["workers"] = {"pids": workers.process_ids(), "waiting": workers.waiting()}
+        if weak := workers.weaknesses():
+            said["state"] = "degraded" if said["state"] == "enforcing" else said["state"]
+            said["reasons"] = [*said.get("reasons", []), *weak]
         if isinstance(decider, ControllerDecider):
             said["controller"] = decider.status()
         return said | {"pid": os.getpid(), "host": _host_of(settings, decider)}

@@ -2,8 +2,10 @@
 
 Rules enforced here:
 
-1. Everything is imported and the rules are compiled first; then the process gives up its
-   user, its network and its limits; only then it asks for work.
+1. Everything is imported and the rules are compiled first, proved by finding a fresh key in a
+   rehearsal; then the process gives up its user, its network and its limits; only then it
+   asks for work. What a library would import later, the worker's user may not be able to
+   read. Rules that do not load or do not find end the process with ``RULES_FAILED``.
 2. A file is known by the descriptor it came with and by nothing else; the descriptor is
    closed before the report goes out.
 3. Whatever goes wrong in a scan ends the process, and nothing about it is printed: an
@@ -30,6 +32,12 @@ from lockgate.scan.report import Report, report_to_json
 
 _READ_BYTES = 1 << 16
 _DESCRIPTORS = 4
+#: Exit status of a worker whose rules do not load, or do not find the key of the rehearsal.
+RULES_FAILED = 3
+
+
+class RulesError(Exception):
+    """The rules do not load, or do not find what they must find."""
 
 
 class Scanner(Protocol):
@@ -71,11 +79,37 @@ def _receive(sock: socket.socket, descriptors: list[int]) -> bytes:
 
 def start(arguments: argparse.Namespace, make_scanner: Callable[[], Scanner]) -> None:
     """Make the scanner, drop all rights, then serve."""
-    sock = socket.socket(fileno=arguments.socket)
+    # A duplicate: the pool hears of our end only when the process is gone, with its status.
+    sock = socket.socket(fileno=os.dup(arguments.socket))
     scanner = make_scanner()
     account = worker_account() if os.geteuid() == 0 else None
     confine_worker(account, arguments.memory, arguments.parent)
     serve(sock, scanner)
+
+
+def rehearse(scanner: Scanner) -> None:
+    """Scan a key made for this moment, so that all that a scan needs is loaded and works.
+
+    Raises:
+        RulesError: the key was not found.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    fd = os.memfd_create("rehearsal", os.MFD_CLOEXEC)
+    try:
+        os.write(fd, pem)
+        report = scanner.scan_fd(fd, "rehearsal")
+    finally:
+        os.close(fd)
+    report_to_json(report)
+    if not report.findings:
+        raise RulesError
 
 
 def options(argv: Sequence[str]) -> argparse.Namespace:
@@ -94,6 +128,9 @@ def main() -> int:
     arguments = options(sys.argv[1:])
     try:
         start(arguments, lambda: _standard_scanner(arguments))
+    except RulesError:
+        sys.stderr.write("lockgate worker ended: the rules cannot be used\n")
+        return RULES_FAILED
     except Exception as error:  # noqa: BLE001 - rule 3: the kind of fault is all that may be said
         sys.stderr.write(f"lockgate worker ended: {type(error).__name__}\n")
         return 1
@@ -104,8 +141,15 @@ def _standard_scanner(arguments: argparse.Namespace) -> Scanner:
     from lockgate.formats.scanner import standard_scanner
     from lockgate.scan.limits import Profile
     from lockgate.scan.registry import Registry
+    from lockgate.scan.rules import RuleError
 
-    return standard_scanner(Registry.load(arguments.registry), profile=Profile(arguments.profile))
+    registry = Registry.load(arguments.registry)
+    try:
+        scanner = standard_scanner(registry, profile=Profile(arguments.profile))
+    except (RuleError, OSError):
+        raise RulesError from None
+    rehearse(scanner)
+    return scanner
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ Rules enforced here:
    overruns is killed and its job ends with the gap ``worker-lost``.
 2. Opens that wait go before background work.
 3. Starting a process, sending and waiting never happen in the caller's thread.
-4. Workers that keep failing are started ever more slowly, and the jobs that wait for them are
-   given up instead of waiting for ever.
+4. Workers that keep failing are started ever more slowly; until one stands, jobs are given up
+   instead of waiting for ever, and status says why.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import structlog
 
 from lockgate.agent.framing import FramingError, Inbox, encode
 from lockgate.agent.mailbox import Mailbox
+from lockgate.agent.worker import RULES_FAILED
 from lockgate.scan.report import EngineInfo, Gap, GapReason, Report, report_from_json
 
 #: Failed starts in a row after which waiting jobs are given up.
@@ -61,14 +62,16 @@ class WorkerSettings:
         ]
 
 
-def lost_report(path: str, size: int, why: str) -> Report:
+def lost_report(
+    path: str, size: int, why: str, reason: GapReason = GapReason.WORKER_LOST
+) -> Report:
     """The report of a file whose scan ended without one."""
     return Report(
         path=path,
         sha256=None,
         size=size,
         findings=(),
-        gaps=(Gap(GapReason.WORKER_LOST, detail=why),),
+        gaps=(Gap(reason, detail=why),),
         bytes_scanned=0,
         seconds=0.0,
         engine=_ENGINE_UNKNOWN,
@@ -109,6 +112,7 @@ class WorkerPool:
         self._open: set[int] = set()
         self._workers: dict[int, _Worker] = {}
         self._failures = 0
+        self._failing = GapReason.WORKER_LOST
         self._start_after = 0.0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="scan-pool", daemon=True)
@@ -164,12 +168,19 @@ class WorkerPool:
         """Jobs that no worker has begun."""
         return len(self._urgent) + len(self._background)
 
+    def weaknesses(self) -> tuple[str, ...]:
+        """Why scans cannot be had now, for status; empty: they can."""
+        if self._failures < START_ATTEMPTS:
+            return ()
+        return (f"no scan worker can be started: {self._failing.explanation}",)
+
     # The pool's thread
 
     def _run(self) -> None:
         while not self._closing:
             self._start_missing()
             self._drop_cancelled()
+            self._give_up_without_workers()
             self._assign()
             self._listen()
             self._expire()
@@ -185,7 +196,7 @@ class WorkerPool:
             try:
                 worker = self._start()
             except OSError:
-                self._note_failed_start()
+                self._note_failed_start(GapReason.WORKER_LOST)
                 return
             self._workers[worker.sock.fileno()] = worker
 
@@ -209,14 +220,18 @@ class WorkerPool:
         ours.settimeout(0)
         return _Worker(process, ours, deadline=time.monotonic() + _START_S)
 
-    def _note_failed_start(self) -> None:
+    def _note_failed_start(self, reason: GapReason) -> None:
         self._failures += 1
+        self._failing = reason
         self._start_after = time.monotonic() + min(0.1 * 2**self._failures, _LONGEST_PAUSE_S)
-        if self._failures >= START_ATTEMPTS:
-            for job in self._take_queued():
-                os.close(job.fd)
-                why = "the scan worker cannot be started"
-                self._finish(job.number, lost_report(job.path, job.size, why))
+
+    def _give_up_without_workers(self) -> None:
+        if self._failures < START_ATTEMPTS or self._workers:
+            return
+        for job in self._take_queued():
+            os.close(job.fd)
+            why = "the scan worker cannot be started"
+            self._finish(job.number, lost_report(job.path, job.size, why, self._failing))
 
     def _take_queued(self) -> list[_Job]:
         with self._lock:
@@ -323,7 +338,9 @@ class WorkerPool:
         job, worker.job = worker.job, None
         self._bury(worker)
         if not worker.ready:
-            self._note_failed_start()
+            status = worker.process.returncode
+            rules = status == RULES_FAILED
+            self._note_failed_start(GapReason.RULE_PACK if rules else GapReason.WORKER_LOST)
         if job is not None:
             self._finish(job.number, lost_report(job.path, job.size, why))
         _log.warning("scan worker lost", why=why, had_job=job is not None)
