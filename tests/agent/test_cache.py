@@ -128,3 +128,17 @@ def test_the_cache_is_bounded(inodes: list[int]) -> None:
     assert len(cache) == min(3, len(set(inodes)))
     passing = [i for i in range(21) if cache.passes(_status(replace(FILE, inode=i)), 0)]
     assert len(passing) == len(cache)
+
+
+@pytest.mark.parametrize("reason", [HoldReason.CONTROLLER_UNREACHABLE, HoldReason.SPOOL_FULL])
+def test_a_hold_of_the_agent_itself_voids_no_decision(
+    cache: VerdictCache, reason: HoldReason
+) -> None:
+    """While the controller is away, what it allowed before stays allowed."""
+    cache.store_report(FILE, REPORT)
+    cache.store_decision(FILE, ALLOW)
+    other = replace(FILE, inode=9)
+    cache.store_report(other, REPORT)
+    cache.store_decision(other, hold(reason))
+
+    assert cache.decision(FILE, NOW) is not None

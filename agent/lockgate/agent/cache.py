@@ -101,7 +101,8 @@ class VerdictCache:
         transfer_id: str = "",
     ) -> None:
         """Keep a decision beside the report it was made on, if it may be kept."""
-        if decision.policy_digest != self._policy_digest:
+        # Without a digest no policy spoke: a HOLD of ours, which says nothing of other files.
+        if decision.policy_digest and decision.policy_digest != self._policy_digest:
             self.forget_decisions()
             self._policy_digest = decision.policy_digest
         entry = self._entry(identity)
