@@ -46,7 +46,15 @@ def test_flag_beats_environment_beats_file(tmp_path: Path) -> None:
     assert (found.pending_limit, found.scan.workers) == (3, 4)
 
 
-@pytest.mark.parametrize("line", ["pending_limit = 0", "open_deadline_seconds = -1.0"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pending_limit = 0",
+        "open_deadline_seconds = -1.0",
+        "[controller]\nspool_bytes = 0",
+        "[controller]\nanswer_within_seconds = 0.0",
+    ],
+)
 def test_an_impossible_value_is_refused(tmp_path: Path, line: str) -> None:
     """What cannot be right is refused when it is read."""
     file = tmp_path / "agent.toml"

@@ -103,3 +103,12 @@ def test_a_full_spool_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
     assert len(spool.pending()) == 3
     with pytest.raises(SpoolFull):
         spool.append(RecordKind.GUARD, b"", reserve=400)
+
+
+def test_a_small_spool_is_free_again_when_everything_was_acknowledged(tmp_path: Path) -> None:
+    """Acknowledged records do not fill the bound, however small it is."""
+    spool = Spool(tmp_path, limit=4096)
+    for _ in range(100):
+        spool.acknowledge(spool.append(RecordKind.ENFORCEMENT, bytes(300)).number)
+    assert spool.bytes_used < 4096
+    spool.close()

@@ -56,6 +56,12 @@ class ControllerSettings:
     answer_within_seconds: float = 5.0
     spool_bytes: int = 256 << 20
 
+    def __post_init__(self) -> None:
+        if self.answer_within_seconds <= 0 or self.spool_bytes <= 0:
+            raise ValueError(
+                "controller.answer_within_seconds and controller.spool_bytes must be above zero"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class ScanSettings:

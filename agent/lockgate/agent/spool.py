@@ -31,6 +31,8 @@ from lockgate.agent.durable import sync_directory
 _MAGIC = b"LGr1"
 _HEAD = struct.Struct("<4sIIQB")
 _SEGMENT_BYTES = 4 << 20
+#: At least so many segments fit into the bound: what was acknowledged must be able to go.
+_LEAST_SEGMENTS = 8
 _SUFFIX = ".seg"
 
 
@@ -127,6 +129,7 @@ class Spool:
     def __init__(self, folder: Path, *, limit: int = 256 << 20, durable: bool = True) -> None:
         self._folder = folder
         self._limit = limit
+        self._segment_bytes = min(_SEGMENT_BYTES, limit // _LEAST_SEGMENTS)
         self._durable = durable
         self._segments: list[_Segment] = []
         self._pending: dict[int, Record] = {}
@@ -199,7 +202,7 @@ class Spool:
         self._close_active()
 
     def _write(self, content: bytes) -> None:
-        if self._active is None or self._segments[-1].size >= _SEGMENT_BYTES:
+        if self._active is None or self._segments[-1].size >= self._segment_bytes:
             self._open_segment()
         assert self._active is not None
         segment = self._segments[-1]
