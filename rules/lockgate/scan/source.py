@@ -6,7 +6,8 @@ Rules enforced here:
    no second open by path, no mapping (a mapped page of a watched file can deadlock).
 2. Holes of a sparse file are never read from disk; they appear as zeros (lseek(2),
    ``SEEK_DATA``; the offset moved by lseek is never used for reading).
-3. A stream shows every byte to its tap exactly once and in order, whoever consumes it.
+3. A stream shows every byte to its tap exactly once and in order, when it is consumed and
+   whoever consumes it.
 """
 
 from __future__ import annotations
@@ -35,8 +36,6 @@ class Stream:
     def set_tap(self, tap: Tap) -> None:
         """Show all bytes not yet consumed, and all later ones, to ``tap``."""
         self._tap = tap
-        for index, chunk in enumerate(self._ready):
-            tap(chunk[self._first :] if index == 0 else chunk)
 
     def peek(self, count: int) -> bytes:
         """Up to ``count`` bytes from here without consuming them; fewer only at the end."""
@@ -54,6 +53,8 @@ class Stream:
         """``count`` bytes; fewer only at the end of the stream."""
         taken = self.peek(count)
         self._consume(len(taken))
+        if taken and self._tap is not None:
+            self._tap(taken)
         return taken
 
     def read_some(self, most: int = READ_BYTES) -> bytes:
@@ -86,8 +87,6 @@ class Stream:
                 break
         else:
             return False
-        if self._tap is not None:
-            self._tap(chunk)
         self._ready.append(chunk)
         self._ready_bytes += len(chunk)
         return True

@@ -2,8 +2,8 @@
 
 Rules enforced here:
 
-1. Every byte of every member is shown to a lane, container or not; members are unpacked as
-   streams, never to disk, and never held whole.
+1. Every byte of every member is shown to a lane, container or not, those of a stored member
+   to the member's own; members are unpacked as streams, never to disk, and never held whole.
 2. Two walks of the same bytes meet the same members in the same order (``Place.number``).
 3. Depth, members, unpacked bytes, ratio and time are bounded; each bound reached is a gap.
 """
@@ -22,6 +22,7 @@ from lockgate.scan.limits import Limits, require_time
 from lockgate.scan.memory import MemoryMap
 from lockgate.scan.names import escape_name
 from lockgate.scan.report import Gap, GapReason
+from lockgate.scan.shown import Shown
 from lockgate.scan.source import Stream
 
 _HEAD_BYTES = 512
@@ -57,6 +58,16 @@ class Lane(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A member that is being looked through."""
+
+    stream: Stream
+    shown: Shown
+    member: str | None
+    depth: int
+
+
 class Walk:
     """One pass; gathers gaps, and where stored members stand in their containers."""
 
@@ -84,9 +95,10 @@ class Walk:
         memory = self._memory(stream, head, member)
         lane = self._open_lane(Place(self._members, member, memory))
         self._members += 1
-        stream.set_tap(self._count(lane))
+        shown = Shown(lane.feed)
+        stream.set_tap(self._count(shown))
         try:
-            self._visit_members(stream, head, member, depth)
+            self._visit_members(_Opened(stream, shown, member, depth), head)
             stream.drain()
         finally:
             lane.close()
@@ -95,11 +107,11 @@ class Walk:
             detail = "core ends before its regions do"
             self._gap(GapReason.TRUNCATED, member, detail, stream.position, missing)
 
-    def _count(self, lane: Lane) -> Callable[[bytes], None]:
+    def _count(self, shown: Shown) -> Callable[[bytes], None]:
         def tap(piece: bytes) -> None:
             require_time(self._deadline)
             self.bytes_seen += len(piece)
-            lane.feed(piece)
+            shown.take(piece)
 
         return tap
 
@@ -112,38 +124,44 @@ class Walk:
             self._problem(problem, member)
         return memory
 
-    def _visit_members(self, stream: Stream, head: bytes, member: str | None, depth: int) -> None:
+    def _visit_members(self, outer: _Opened, head: bytes) -> None:
         archive = next((a for a in ARCHIVES if a.recognises(head)), None)
         if archive is None:
             unread = unread_format(head)
             if unread is not None:
-                self._gap(GapReason.UNSUPPORTED, member, f"{unread}: scanned raw only")
-        elif depth >= self._limits.depth:
-            self._gap(GapReason.DEPTH_LIMIT, member, f"{archive.name} inside {depth} containers")
+                self._gap(GapReason.UNSUPPORTED, outer.member, f"{unread}: scanned raw only")
+        elif outer.depth >= self._limits.depth:
+            detail = f"{archive.name} inside {outer.depth} containers"
+            self._gap(GapReason.DEPTH_LIMIT, outer.member, detail)
         else:
-            self._unpack(archive, stream, member, depth)
+            self._unpack(archive, outer)
 
-    def _unpack(self, archive: Archive, stream: Stream, outer: str | None, depth: int) -> None:
+    def _unpack(self, archive: Archive, outer: _Opened) -> None:
         try:
-            for item in archive.members(stream):
+            for item in archive.members(outer.stream):
                 if isinstance(item, Problem):
-                    self._problem(item, outer)
+                    self._problem(item, outer.member)
                 elif self._members >= self._limits.members:
-                    self._gap(GapReason.MEMBER_LIMIT, outer, f"more than {self._members} members")
+                    detail = f"more than {self._members} members"
+                    self._gap(GapReason.MEMBER_LIMIT, outer.member, detail)
                     return
                 else:
-                    self._visit_member(item, stream, outer, depth)
+                    self._visit_member(item, outer)
         except Broken as broken:
-            self._gap(broken.reason, outer, broken.detail, stream.position)
+            self._gap(broken.reason, outer.member, broken.detail, outer.stream.position)
 
-    def _visit_member(self, item: Member, stream: Stream, outer: str | None, depth: int) -> None:
-        name = inner_name(outer, item.name)
-        if item.stored_at is not None:
-            self.stored.append(Stored(outer, item.stored_at, name))
-        chunks = item.chunks if item.stored_at is not None else self._bounded(item.chunks, stream)
-        inner = Stream(chunks)
+    def _visit_member(self, item: Member, outer: _Opened) -> None:
+        name = inner_name(outer.member, item.name)
+        if item.stored_at is None:
+            self._visit_inner(Stream(self._bounded(item.chunks, outer.stream)), name, outer)
+            return
+        self.stored.append(Stored(outer.member, item.stored_at, name))
+        with outer.shown.blanked():
+            self._visit_inner(Stream(item.chunks), name, outer)
+
+    def _visit_inner(self, inner: Stream, name: str, outer: _Opened) -> None:
         try:
-            self._visit(inner, name, depth + 1)
+            self._visit(inner, name, outer.depth + 1)
         except Broken as broken:
             self._gap(broken.reason, name, broken.detail, inner.position)
 
