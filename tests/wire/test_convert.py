@@ -1,6 +1,7 @@
 """Conversion: nothing is lost between equals, and nothing unknown becomes milder."""
 
 import contextlib
+import dataclasses
 from datetime import UTC, datetime
 
 import pytest
@@ -55,6 +56,12 @@ findings = st.builds(
     st.lists(st.sampled_from(scan.Proof), max_size=3).map(tuple),
     st.lists(places, min_size=1, max_size=3).map(tuple),
     st.none() | plain,
+).map(
+    lambda finding: (
+        finding
+        if finding.class_ is scan.FindingClass.PROTECTED
+        else dataclasses.replace(finding, protected_name=None)
+    )
 )
 gaps = st.builds(
     scan.Gap,
@@ -65,7 +72,7 @@ gaps = st.builds(
     plain,
 )
 engines = st.builds(
-    scan.EngineInfo, plain, plain, plain, st.lists(plain, max_size=3).map(tuple), plain
+    scan.EngineInfo, plain, plain, plain, st.lists(plain, min_size=1, max_size=3).map(tuple), plain
 )
 scans = st.builds(
     scan.Report,
@@ -171,7 +178,9 @@ def test_hostile_messages_raise_nothing_but_a_wire_error(kind, read, raw):
         read(message)
 
 
-CLEAN = report_pb2.Report(sha256="a" * 64, outcome=report_pb2.OUTCOME_CLEAN)
+SEARCHED = report_pb2.Engine(searches=["markers"])
+CLEAN = report_pb2.Report(sha256="a" * 64, outcome=report_pb2.OUTCOME_CLEAN, engine=SEARCHED)
+PLACE = report_pb2.Occurrence(format="pem", length=1)
 
 
 @pytest.mark.parametrize(
@@ -185,12 +194,24 @@ CLEAN = report_pb2.Report(sha256="a" * 64, outcome=report_pb2.OUTCOME_CLEAN)
         {"gaps": [report_pb2.Gap(reason=99)]},
         {"findings": [report_pb2.Finding(finding_class=99)]},
         {"findings": [report_pb2.Finding(finding_class=6, kind=1)]},
+        {
+            "findings": [
+                report_pb2.Finding(
+                    finding_class=report_pb2.FINDING_CLASS_TEST,
+                    kind=1,
+                    occurrences=[PLACE],
+                    protected_name="token-signing",
+                )
+            ]
+        },
+        {"engine": report_pb2.Engine()},
     ],
 )
 def test_a_report_with_anything_odd_is_not_clean(changes):
     """Unknown values and contradictions become gaps."""
     assert convert.report_from_wire(CLEAN).outcome is scan.Outcome.CLEAN
-    message = report_pb2.Report(**{"sha256": "a" * 64, "outcome": 1, **changes})
+    fields = {"sha256": "a" * 64, "outcome": 1, "engine": SEARCHED}
+    message = report_pb2.Report(**{**fields, **changes})
     report = convert.report_from_wire(message)
     assert report.gaps
     assert report.outcome is not scan.Outcome.CLEAN

@@ -8,8 +8,8 @@ Rules enforced here:
    ``not-enforced``, a guard change ``blind``. A proof that is not known is left out: proofs
    explain a finding and cannot weaken it.
 2. A report's outcome is computed again from its findings and gaps. A message that claims
-   another outcome, findings without a place, or more gaps than none where none is listed
-   gets a gap, so that it is never ``clean``.
+   another outcome, names no search, has a finding without a place or a protected key of
+   another class, or counts gaps where none is listed gets a gap, so that it is never ``clean``.
 3. Long lists are cut at the bounds of the messages; the true counts stand in
    ``occurrence_count`` and ``gap_count``. Findings are cut last and from the mild end, and
    then the report has a gap.

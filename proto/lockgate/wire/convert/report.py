@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lockgate.scan.report import (
     EngineInfo,
@@ -163,24 +164,15 @@ def report_from_wire(message: pb.Report, path: str = "") -> Report:
 
 
 def _with_gap(report: Report, detail: str) -> Report:
-    gap = Gap(GapReason.UNDECIDED, detail=detail)
-    return Report(
-        path=report.path,
-        sha256=report.sha256,
-        size=report.size,
-        findings=report.findings,
-        gaps=(*report.gaps, gap),
-        bytes_scanned=report.bytes_scanned,
-        seconds=report.seconds,
-        engine=report.engine,
-        strict=report.strict,
-    )
+    return replace(report, gaps=(*report.gaps, Gap(GapReason.UNDECIDED, detail=detail)))
 
 
 def _doubts(message: pb.Report) -> Iterator[str]:
     """What this version cannot know about the report, one sentence each."""
     if message.coverage.gap_count > 0 and not message.gaps:
         yield "the report counts gaps and lists none"
+    if not message.engine.searches and not message.gaps:
+        yield "the report does not say what was searched for"
     if not message.sha256 and not message.gaps:
         yield "the file was not read to its end and the report does not say why"
     for finding in message.findings:
@@ -190,6 +182,9 @@ def _doubts(message: pb.Report) -> Iterator[str]:
             yield f"unknown finding kind {finding.kind}"
         if not finding.occurrences:
             yield "a finding without a place"
+        named = finding.HasField("protected_name")
+        if named and CLASSES.word(finding.finding_class) is not FindingClass.PROTECTED:
+            yield "a finding with the name of a protected key and another class"
 
 
 def _finding_from_wire(message: pb.Finding) -> Finding:
