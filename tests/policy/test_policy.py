@@ -1,5 +1,6 @@
 """Policies: what is refused at load, the shipped defaults, and the floor below all policies."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -142,6 +143,7 @@ def test_the_shipped_policy_never_allows_what_blocks_or_was_not_seen(seen, signi
         (report(gaps=[Gap(GapReason.TIME_LIMIT)]), HoldReason.GAP),
         (report(sha256=None), HoldReason.GAP),
         (report(FindingClass.PROTECTED), HoldReason.POLICY),
+        (replace(report(), size=4), HoldReason.CHANGED),
     ],
 )
 def test_no_policy_can_lower_the_floor(tmp_path, seen, reason):
@@ -200,13 +202,22 @@ def test_only_rules_that_cannot_read_the_opener_are_independent(tmp_path, expres
     assert seen.opener_independent is independent
 
 
-def test_warn_and_audit_bindings_do_not_decide(tmp_path):
-    """A policy bound to warn adds its sentence; the verdict comes from elsewhere."""
+def test_a_warning_binding_adds_its_sentence_and_does_not_decide(tmp_path):
+    """The verdict comes from elsewhere, or from nowhere."""
     binding = BOUND.replace("Deny", "Warn")
     decision = decide(
         report(), transfer(), policy(tmp_path, rule("true", "BLOCK"), binding=binding), NOW
     )
     assert (decision.hold_reason, decision.warnings) == (HoldReason.NO_RULE, ("r",))
+
+
+def test_an_audit_binding_is_kept_and_does_not_decide(tmp_path):
+    """What its rules say, and that one had no value, stands in the decision for the ledger."""
+    rules = rule("true", "BLOCK") + rule("1u / (report.size - 3u) > 0u", "HOLD", "broken")
+    audited = policy(tmp_path, rules, binding=BOUND.replace("Deny", "Audit"))
+    decision = decide(report(), transfer(), audited, NOW)
+    assert (decision.hold_reason, decision.warnings) == (HoldReason.NO_RULE, ())
+    assert decision.audit == ("p/r: BLOCK", "p/broken: no value")
 
 
 def test_a_binding_of_another_zone_does_not_apply(tmp_path):

@@ -46,6 +46,8 @@ def verdict(
         "verdict": decision.verdict.value,
         "hold_reason": None if decision.hold_reason is None else decision.hold_reason.value,
         "rule": decision.rule,
+        "warnings": list(decision.warnings[:_LISTED]),
+        "audit": list(decision.audit[:_LISTED]),
         "policy_digest": decision.policy_digest,
     }
 

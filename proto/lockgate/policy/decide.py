@@ -6,9 +6,10 @@ Rules enforced here:
    QUARANTINE, BLOCK, HOLD, ALLOW. Among equals the first rule speaks.
 2. No rule: HOLD ``no-rule``. A rule that cannot be evaluated: HOLD ``policy-error``, unless
    its policy says Ignore. A stricter rule still wins over that HOLD.
-3. The floor, whatever a policy says: a gap or an incomplete report, or content without a
-   SHA-256, is never allowed; neither is a protected key.
-4. A verdict holds for every opener only if no expression that was evaluated may read one.
+3. The floor, whatever a policy says: a gap or an incomplete report, content without a SHA-256
+   or a report of another size than the file's is never allowed; neither is a protected key.
+4. Bindings that only warn or audit change no verdict; what their rules say is kept.
+5. A verdict holds for every opener only if no expression that was evaluated may read one.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class _Evaluation:
 
     matched: list[Rule] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
+    audit: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     reads_opener: bool = False
 
@@ -45,7 +47,7 @@ class _Evaluation:
 def decide(report: Report, transfer: Transfer, policy: Policy, now: datetime) -> Decision:
     """What happens to ``transfer``; never raises, and whatever is in doubt is a HOLD."""
     try:
-        return _floor(report, _decide(report, transfer, policy, now))
+        return _floor(report, transfer, _decide(report, transfer, policy, now))
     except Exception:  # noqa: BLE001  (the failure rule: an unforeseen fault holds the file)
         return hold(HoldReason.POLICY_ERROR, policy_digest=policy.digest)
 
@@ -63,6 +65,7 @@ def _decide(report: Report, transfer: Transfer, policy: Policy, now: datetime) -
         policy_digest=policy.digest,
         opener_independent=not seen.reads_opener,
         warnings=(*(r.warning for r in seen.matched if r.warning), *seen.advice),
+        audit=tuple(seen.audit),
         page=any(rule.page for rule in seen.matched),
     )
 
@@ -102,6 +105,9 @@ def _evaluate(
         seen.failed += failed if policy.failure_policy is FailurePolicy.FAIL else []
     elif Action.WARN in actions:
         seen.advice += [rule.warning or rule.message or rule.name for rule in matched]
+    if Action.AUDIT in actions:
+        seen.audit += [f"{policy.name}/{rule.name}: {rule.verdict.value}" for rule in matched]
+        seen.audit += [f"{policy.name}/{name}: no value" for name in failed]
 
 
 def _conclude(seen: _Evaluation, now: datetime) -> Decision:
@@ -130,12 +136,14 @@ def _cache_until(matched: list[Rule], strictest: Rule, now: datetime) -> datetim
     return now + min(spans)
 
 
-def _floor(report: Report, decision: Decision) -> Decision:
+def _floor(report: Report, transfer: Transfer, decision: Decision) -> Decision:
     if decision.verdict is not Verdict.ALLOW:
         return decision
     unread = report.gaps or report.outcome is Outcome.INCOMPLETE or report.sha256 is None
     if unread:
         reason = HoldReason.GAP
+    elif report.size != transfer.identity.size:
+        reason = HoldReason.CHANGED
     elif any(finding.class_ is FindingClass.PROTECTED for finding in report.findings):
         reason = HoldReason.POLICY
     else:

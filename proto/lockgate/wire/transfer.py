@@ -129,7 +129,10 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the policy decided; the fields are those of ``lockgate.v1.Decision``."""
+    """What the policy decided; the fields are those of ``lockgate.v1.Decision``.
+
+    ``audit`` is not on the wire: what policies bound to audit say, for the ledger.
+    """
 
     verdict: Verdict
     hold_reason: HoldReason | None = None
@@ -142,6 +145,7 @@ class Decision:
     cache_until: datetime | None = None
     wait_until: datetime | None = None
     wait_for: str = ""
+    audit: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.verdict is Verdict.HOLD) is not (self.hold_reason is not None):
