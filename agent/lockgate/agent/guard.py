@@ -14,6 +14,7 @@ Rules enforced here:
 from __future__ import annotations
 
 import errno
+import math
 import os
 import resource
 import select
@@ -28,7 +29,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from lockgate.agent import census, fanotify, gate
-from lockgate.agent.cache import VerdictCache
+from lockgate.agent.cache import Inode, VerdictCache
 from lockgate.agent.custody import Custody, identity_of, is_sole, seal
 from lockgate.agent.errnos import errno_of
 from lockgate.agent.gate import Gate, GateSettings, Opening
@@ -36,6 +37,7 @@ from lockgate.agent.group import GroupLink
 from lockgate.agent.opener import may_be_opening, path_of, pending_access, read_opener
 from lockgate.agent.ports import Decider, Workers
 from lockgate.agent.quarantine import Quarantine
+from lockgate.agent.repeats import Repeats
 from lockgate.agent.transfers import new_transfer, receipt_of
 from lockgate.agent.zones import GuardedZone
 from lockgate.wire.transfer import (
@@ -122,6 +124,7 @@ class Guard:
         self._custodies: dict[int, Custody] = {}
         self._transfers: dict[int, Transfer] = {}
         self._asked: dict[int, str] = {}
+        self._repeats = Repeats()
         self._counts: Counter[str] = Counter()
         self._verdicts: OrderedDict[str, LastVerdict] = OrderedDict()
         self._poll = select.epoll()
@@ -162,6 +165,7 @@ class Guard:
         self._running = True
         while self._running:
             self._turn()
+        self._record_repeats(math.inf)
 
     def stop(self) -> None:
         """End :meth:`run`; may be called from a signal's handler or another thread."""
@@ -209,12 +213,17 @@ class Guard:
         if now >= self._next_beat:
             self._next_beat = now + self._settings.beat_s
             self._link.beat()
+            self._record_repeats(now)
             self._sync_holder()
             self._sync_workers()
         wake = self._gate.wake_in(now)
         self._patience_s = (
             self._settings.beat_s if wake is None else min(wake, self._settings.beat_s)
         )
+
+    def _record_repeats(self, now: float) -> None:
+        for receipt in self._repeats.due(now):
+            self._decider.record(receipt)
 
     def _woken(self) -> None:
         os.read(self._wake_read, 64)
@@ -380,8 +389,16 @@ class Guard:
         os.close(fd)
         self._tids.pop(fd, None)
         self._counts[receipt.enforcement.value] += 1
-        self._decider.record(receipt)
+        self._record(receipt, (status.st_dev, status.st_ino))
         self._remember(receipt, decision)
+
+    def _record(self, receipt: Receipt, inode: Inode) -> None:
+        """Record a receipt; refusals that repeat are counted first."""
+        if receipt.enforcement is not Enforcement.DENIED:
+            self._decider.record(receipt)
+            return
+        for due in self._repeats.refused(inode, receipt, time.monotonic()):
+            self._decider.record(due)
 
     def _remember(self, receipt: Receipt, decision: Decision) -> None:
         self._verdicts.pop(receipt.path, None)
