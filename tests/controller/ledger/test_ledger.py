@@ -1,6 +1,9 @@
 """The ledger: proofs of every size, and a verifier that sees every single change."""
 
 import json
+import sqlite3
+import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -173,14 +176,103 @@ def test_a_store_verifies_and_its_export_too(state):
         'DELETE FROM ledger_entries WHERE "index" = 19',
         'DELETE FROM ledger_entries WHERE "index" = 5',
         "UPDATE ledger_entries SET leaf_hash = x'00' WHERE \"index\" = 3",
+        "UPDATE ledger_nodes SET hash = x'00' WHERE level = 2",
+        "DELETE FROM ledger_nodes WHERE level = 1",
+        "DELETE FROM ledger_checkpoints",
+        "UPDATE ledger_checkpoints SET note = ''",
+        "DROP TABLE ledger_nodes",
     ],
 )
 def test_a_store_that_was_tampered_with_does_not_verify(state, sql):
-    """A change, a truncation, a deletion and a changed hash end with exit code 1."""
+    """A change, a truncation, a deletion or a changed hash, node or checkpoint is seen."""
     folder, engine = state
     with engine.begin() as connection:
         connection.execute(text(sql))
+    assert run("verify", folder).exit_code == (2 if sql.startswith("DROP") else 1)
+
+
+def test_an_older_copy_of_the_store_does_not_verify(state, tmp_path):
+    """A rolled back database is seen by the published checkpoint, or by one kept elsewhere."""
+    folder, engine = state
+    older = tmp_path / "older.db"
+    with closing(sqlite3.connect(folder / "controller.db")) as live:
+        live.execute("VACUUM INTO ?", (str(older),))
+    ledger = Ledger()
+    with engine.begin() as connection:
+        ledger.append(connection, {"kind": "k", "time": "t"})
+        publish(ledger.checkpoint(connection, KEY, ORIGIN), folder)
+    assert run("verify", folder).exit_code == 0
+    key = ["--key", folder / "identity" / "ledger.pub"]
+    assert run("verify", older, *key).exit_code == 0
+    kept = ["--checkpoint", folder / "ledger" / "checkpoint"]
+    assert run("verify", older, *key, *kept).exit_code == 1
+    engine.dispose()
+    older.replace(folder / "controller.db")
     assert run("verify", folder).exit_code == 1
+    (folder / "ledger" / "checkpoint").unlink()
+    assert "is missing" in run("verify", folder).output
+
+
+def test_an_export_cut_short_does_not_verify(state):
+    """Lines missing at the end, in the middle of one, or from the beginning."""
+    folder, _ = state
+    key = ["--key", folder / "identity" / "ledger.pub"]
+    out = folder / "out.jsonl"
+    assert run("export", "--out", out, "--dir", folder).exit_code == 0
+    whole = out.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for cut in (whole[:-10], b"".join(lines[:-1]), b"".join(lines[1:]), b"".join(lines[:5]), b""):
+        out.write_bytes(cut)
+        assert run("verify", out, *key).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("UPDATE ledger_nodes SET hash = x'00' WHERE level = 2", 1),
+        ("DELETE FROM ledger_nodes WHERE level = 2", 2),
+        ('DELETE FROM ledger_entries WHERE "index" = 3', 1),
+        ("UPDATE ledger_entries SET entry = x'7b7d' WHERE \"index\" = 3", 1),
+        ("UPDATE ledger_entries SET entry = '{}' WHERE \"index\" = 3", 2),
+        ("DELETE FROM ledger_checkpoints", 2),
+    ],
+)
+def test_a_damaged_ledger_proves_nothing(state, sql, code):
+    """`prove` says NOT PROVEN or what is lacking; it does not fail in another way."""
+    folder, engine = state
+    with engine.begin() as connection:
+        connection.execute(text(sql))
+    result = run("prove", 3, "--dir", folder)
+    assert result.exit_code == code
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_a_ledger_verifies_while_it_grows(state):
+    """Export and verification see one moment, whatever is appended meanwhile."""
+    folder, engine = state
+    ledger, stop = Ledger(), threading.Event()
+
+    def grow():
+        while not stop.is_set():
+            with engine.begin() as connection:
+                ledger.append(connection, {"kind": "k", "time": "t"})
+                note = ledger.checkpoint(connection, KEY, ORIGIN)
+            publish(note, folder)
+
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    thread = threading.Thread(target=grow)
+    thread.start()
+    try:
+        key = ["--key", folder / "identity" / "ledger.pub"]
+        for number in range(5):
+            out = folder / f"out{number}.jsonl"
+            assert run("verify", folder).exit_code == 0
+            assert run("export", "--out", out, "--dir", folder).exit_code == 0
+            assert run("verify", out, *key).exit_code == 0
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_every_entry_can_be_proven(state):

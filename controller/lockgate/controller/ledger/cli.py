@@ -66,12 +66,17 @@ def verify(
     else:
         for problem in outcome.problems:
             typer.echo(f"PROBLEM: {problem}")
-        state = "NOT WHOLE" if outcome.problems else "whole"
-        typer.echo(
-            f"{state}: {outcome.size} entries, {outcome.covered} of them under "
-            f"{outcome.checkpoints} checkpoints, root {outcome.root}"
-        )
+        typer.echo(_sentence(outcome))
     raise typer.Exit(1 if outcome.problems else 0)
+
+
+def _sentence(outcome: verifier.Outcome) -> str:
+    state = "NOT WHOLE" if outcome.problems else "whole"
+    later = outcome.size - outcome.covered
+    signed = "all of them" if later == 0 else f"all but the last {later}"
+    if outcome.covered == 0:
+        signed = "none of them"
+    return f"{state}: {outcome.size} entries, {signed} signed for, root {outcome.root}"
 
 
 @app.command()
@@ -89,7 +94,7 @@ def export(
             for (note,) in connection.execute(notes):
                 line = json.dumps({"checkpoint": note}, separators=(",", ":"))
                 file.write(line.encode("ascii") + b"\n")
-    except (OSError, DBAPIError) as error:
+    except (OSError, DBAPIError, LookupError) as error:
         raise _fail(error) from None
 
 
@@ -127,7 +132,7 @@ def _prove(connection: Connection, index: int, key: Ed25519PublicKey) -> dict[st
         raise LookupError(f"entry {index} is not under the newest checkpoint ({opened.size})")
     path = tree.inclusion_proof(lambda node: node_of(connection, node), index, opened.size)
     query = select(ledger_entries.c.entry).where(ledger_entries.c.index == index)
-    entry = bytes(connection.execute(query).scalar_one())
+    entry = bytes(connection.execute(query).scalar() or b"")
     held = tree.inclusion_holds(tree.leaf_hash(entry), index, opened.size, path, opened.root)
     return {
         "index": index,
@@ -148,6 +153,9 @@ def _reading(state_dir: Path) -> Iterator[Connection]:
     engine = create_engine(f"sqlite:///file:{store}?mode=ro&uri=true")
     try:
         with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")  # entries and checkpoints of one moment
             yield connection
+    except TypeError:  # SQLite keeps any type in any column; SQLAlchemy then cannot make bytes
+        raise LookupError(f"{store}: text stands where bytes belong") from None
     finally:
         engine.dispose()

@@ -2,9 +2,10 @@
 
 It shares no code with what writes the ledger, so that one fault cannot hide itself. It
 detects a changed, removed, inserted or reordered entry; a ledger cut shorter than a signed
-checkpoint; a checkpoint that was not signed by the key; and, with a checkpoint kept elsewhere,
-a ledger that was rewritten and signed again. Entries after the newest checkpoint are counted:
-for them only their own hashes speak.
+checkpoint; a checkpoint that was not signed by the key, or was removed from the store though it
+was published; a stored inner node that does not follow from the entries; and, with a checkpoint
+kept elsewhere, a ledger that was rewritten and signed again, or an older copy put in its place.
+Entries after the newest checkpoint are counted: for them only their own hashes speak.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import hashlib
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -36,6 +38,15 @@ class Record:
     index: int
     entry: bytes
     leaf_hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The root of a complete subtree of 2**level entries; subtrees are counted from 0."""
+
+    level: int
+    index: int
+    hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +119,17 @@ class _Tree:
         self.size = 0
         self._peaks: list[bytes] = []
 
-    def append(self, leaf: bytes) -> None:
-        carry, size = leaf, self.size
-        while size & 1:
+    def append(self, leaf: bytes) -> list[Node]:
+        """The inner nodes that became complete."""
+        carry, index = leaf, self.size
+        complete: list[Node] = []
+        while index & 1:
             carry = hashlib.sha256(b"\x01" + self._peaks.pop() + carry).digest()
-            size >>= 1
+            index >>= 1
+            complete.append(Node(len(complete) + 1, index, carry))
         self._peaks.append(carry)
         self.size += 1
+        return complete
 
     def root(self) -> bytes:
         if not self._peaks:
@@ -125,8 +140,16 @@ class _Tree:
         return result
 
 
-def verify(records: Iterator[Record], notes: Sequence[str], key: Ed25519PublicKey) -> Outcome:
-    """Compute everything again and compare it with every checkpoint."""
+def verify(
+    records: Iterator[Record],
+    notes: Sequence[str],
+    key: Ed25519PublicKey,
+    holds: Callable[[Node], bool] = lambda _node: True,
+) -> Outcome:
+    """Compute everything again and compare it with every checkpoint.
+
+    ``holds`` says whether the source keeps the same inner node.
+    """
     problems: list[str] = []
     expected: dict[int, set[bytes]] = {}
     for number, note in enumerate(notes, 1):
@@ -141,7 +164,12 @@ def verify(records: Iterator[Record], notes: Sequence[str], key: Ed25519PublicKe
     _compare(tree, expected, problems)
     for record in records:
         problems.extend(_faults(record, tree.size))
-        tree.append(hashlib.sha256(b"\x00" + record.entry).digest())
+        complete = tree.append(hashlib.sha256(b"\x00" + record.entry).digest())
+        problems.extend(
+            f"inner node {node.level}/{node.index} is not what the entries under it give"
+            for node in complete
+            if not holds(node)
+        )
         _compare(tree, expected, problems)
     problems.extend(
         f"the ledger has {tree.size} entries, but {size} were signed for"
@@ -180,23 +208,23 @@ def verify_path(path: Path, key: Ed25519PublicKey, kept: Sequence[str] = ()) -> 
 
     ``kept`` are checkpoints from elsewhere. Raises UnreadableLedger: there is no ledger.
     """
-    notes = list(kept)
-    if path.is_dir():
-        if (path / "ledger" / "checkpoint").exists():
-            notes.append((path / "ledger" / "checkpoint").read_text("utf-8", "replace"))
-        path = path / "controller.db"
+    store = path / "controller.db" if path.is_dir() else path
+    published = path / "ledger" / "checkpoint" if path.is_dir() else None
     try:
-        with path.open("rb") as file:
+        with store.open("rb") as file:
             stored = file.read(16) == b"SQLite format 3\0"
         if stored:
-            return _verify_store(path, notes, key)
-        return verify(_exported(path), [*notes, *_exported_notes(path)], key)
+            return _verify_store(store, published, kept, key)
+        return verify(_exported(path), [*kept, *_exported_notes(path)], key)
     except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
-        raise UnreadableLedger(f"{path}: {error}") from None
+        raise UnreadableLedger(f"{store}: {error}") from None
 
 
-def _verify_store(path: Path, notes: Sequence[str], key: Ed25519PublicKey) -> Outcome:
+def _verify_store(
+    path: Path, published: Path | None, kept: Sequence[str], key: Ed25519PublicKey
+) -> Outcome:
     uri = f"{path.resolve().as_uri()}?mode=ro"
+    shown = _read_published(published)  # before the store: what is published is in the store
     with closing(sqlite3.connect(uri, uri=True)) as database:
         database.execute("BEGIN")
         rows = database.execute("SELECT note FROM ledger_checkpoints ORDER BY size")
@@ -205,7 +233,27 @@ def _verify_store(path: Path, notes: Sequence[str], key: Ed25519PublicKey) -> Ou
             'SELECT "index", entry, leaf_hash FROM ledger_entries ORDER BY "index"'
         )
         records = (Record(int(i), _raw(entry), _raw(leaf)) for i, entry, leaf in entries)
-        return verify(records, [*notes, *stored], key)
+        outcome = verify(records, [*kept, *shown, *stored], key, partial(_keeps, database))
+    missing = published is not None and bool(stored) and not shown
+    lost = [note for note in shown if note not in stored]
+    problems = (
+        *outcome.problems,
+        *(["the published checkpoint (ledger/checkpoint) is missing"] if missing else []),
+        *(["the published checkpoint is not among those of the store"] if lost else []),
+    )
+    return replace(outcome, problems=problems)
+
+
+def _read_published(published: Path | None) -> list[str]:
+    if published is None or not published.exists():
+        return []
+    return [published.read_text("utf-8", "replace")]
+
+
+def _keeps(database: sqlite3.Connection, node: Node) -> bool:
+    query = 'SELECT hash FROM ledger_nodes WHERE level = ? AND "index" = ?'
+    row = database.execute(query, (node.level, node.index)).fetchone()
+    return row is not None and _raw(row[0]) == node.hash
 
 
 def _raw(value: object) -> bytes:
