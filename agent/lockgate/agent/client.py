@@ -371,13 +371,21 @@ class ControllerDecider:
         unsent.in_flight = False
         code = told.call.code()
         if code is grpc.StatusCode.OK:
-            self._reached = True
-            self._pause_until = 0.0
+            self._note_reached()
             self._accepted(unsent, told.call.result())
         elif code in _REFUSED:
             self._refused(unsent, entries)
         else:
             self._failed(unsent, told.call)
+
+    def _note_reached(self) -> None:
+        """Whoever is back hears everything now, not when the longest pause is over."""
+        if self._reached:
+            return
+        self._reached = True
+        self._pause_until = 0.0
+        for unsent in self._unsent.values():
+            unsent.next_try = 0.0
 
     def _accepted(self, unsent: _Unsent, response: Any) -> None:
         if isinstance(response, pb.RequestVerdictResponse):
