@@ -11,19 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lockgate.agent.cache import VerdictCache
-from lockgate.agent.gate import (
+from lockgate.agent.commands import (
     Ask,
     Command,
     Drop,
     Examine,
-    Gate,
-    GateSettings,
     Opening,
     Pass,
     Scan,
     Settle,
     Take,
 )
+from lockgate.agent.gate import Gate, GateSettings
 from lockgate.agent.opener import UNKNOWN, Access
 from lockgate.scan.report import EngineInfo, Gap, GapReason, Report
 from lockgate.wire.transfer import Decision, FileIdentity, HoldReason, Verdict, hold

@@ -25,12 +25,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from lockgate.agent.admissions import Admissions
 from lockgate.agent.cache import Inode, KeptDecision, VerdictCache
-from lockgate.agent.opener import Access
+from lockgate.agent.commands import (
+    Ask,
+    Command,
+    Drop,
+    Examine,
+    Opening,
+    Pass,
+    Scan,
+    Settle,
+    Take,
+)
 from lockgate.scan.report import GapReason, Report
 from lockgate.wire.transfer import Decision, FileIdentity, HoldReason, Verdict, hold
 
-_ADMITTED_LIMIT = 4096
 #: Gaps of a report that is none, because nobody scanned.
 _NO_SCAN = {
     GapReason.WORKER_LOST: HoldReason.WORKER_LOST,
@@ -49,93 +59,6 @@ class GateSettings:
     pending_limit: int = 4096
     backlog_limit: int = 256
     background_scans: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """One pending open. ``access`` None: the read lease was granted, so it can only read.
-
-    ``tid`` is the thread that waits.
-    """
-
-    number: int
-    tid: int
-    identity: FileIdentity
-    access: Access | None = None
-
-    @property
-    def inode(self) -> Inode:
-        """Device and inode number."""
-        return (self.identity.device, self.identity.inode)
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """Let the opener in; only counted."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """Answer as decided, and write a receipt.
-
-    ``transfer_id`` names the transfer that was decided, which may be an earlier attempt's;
-    empty: nobody was asked.
-    """
-
-    number: int
-    decision: Decision
-    report: Report | None = None
-    transfer_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Take:
-    """Take custody of an event's file under a job's name."""
-
-    job: int
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """Scan a job's file; ``sealed``: under a read lease, without which there is no scan."""
-
-    job: int
-    sealed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Ask what is to be done about a pending open."""
-
-    ask: int
-    number: int
-    report: Report
-
-
-@dataclass(frozen=True, slots=True)
-class Examine:
-    """Look whether any process has the file of a pending writer open.
-
-    ``admitted`` are threads that were let in and may not have left open(2) yet: until then
-    their descriptors are nowhere to be seen.
-    """
-
-    number: int
-    admitted: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """Give a job's custody back; ``cancel``: its scan is of no use any more."""
-
-    job: int
-    cancel: bool = False
-
-
-Command = Pass | Settle | Take | Scan | Ask | Examine | Drop
 
 
 @dataclass(slots=True)
@@ -168,9 +91,7 @@ class Gate:
         self._backlog: OrderedDict[int, None] = OrderedDict()
         self._asks: dict[int, tuple[int, Opening]] = {}
         self._parked: defaultdict[Inode, list[int]] = defaultdict(list)
-        self._released: set[Inode] = set()
-        self._admitted: defaultdict[Inode, set[int]] = defaultdict(set)
-        self._writers: set[Inode] = set()
+        self._admissions = Admissions()
         self._names = 0
 
     # -- what a caller may look at -----------------------------------------------------------
@@ -192,8 +113,7 @@ class Gate:
 
     def inherit(self, readers: Iterable[Inode], writers: Iterable[Inode]) -> None:
         """Files that other processes had open before this gate saw any event."""
-        self._released.update(readers)
-        self._writers.update(writers)
+        self._admissions.inherit(readers, writers)
 
     def judged(self, status: os.stat_result, tid: int, now_s: float) -> bool:
         """The short way of a sealed open: True when it passes on what is known already.
@@ -202,9 +122,7 @@ class Gate:
         """
         if not self._cache.passes(status, now_s):
             return False
-        inode = (status.st_dev, status.st_ino)
-        self._released.add(inode)
-        self._admit_thread(inode, tid)
+        self._admissions.read((status.st_dev, status.st_ino), tid)
         return True
 
     def opened(self, opening: Opening, now: float, today: datetime) -> list[Command]:
@@ -220,11 +138,7 @@ class Gate:
 
     def closed(self, inode: Inode, *, sole: bool, quiet: bool) -> list[Command]:
         """A file was closed. ``sole``: nobody has it open; ``quiet``: nobody writes it."""
-        if sole:
-            self._released.discard(inode)
-            self._admitted.pop(inode, None)
-        if sole or quiet:
-            self._writers.discard(inode)
+        self._admissions.closed(inode, sole=sole, quiet=quiet)
         return self._examine(inode)
 
     def written(self, number: int, identity: FileIdentity) -> list[Command]:
@@ -289,12 +203,7 @@ class Gate:
         if pending is None or pending.parked_until is None:
             return []
         pending.opening = opening = replace(pending.opening, identity=identity)
-        if not read:
-            self._released.discard(opening.inode)
-        if not written:
-            self._writers.discard(opening.inode)
-        if not read and not written:
-            self._admitted.pop(opening.inode, None)
+        self._admissions.examined(opening.inode, read=read, written=written)
         if self._obstructed(opening):
             return self._park(pending, now)
         self._unpark(number)
@@ -369,13 +278,8 @@ class Gate:
         return [*commands, *(known or self._judge(opening, sealed=False))]
 
     def _obstructed(self, opening: Opening) -> bool:
-        """Whether a reader let in, a running judgement, or (if it reads) a writer is in the way."""
-        alone = opening.access is not None and opening.access.reads
-        return (
-            opening.inode in self._released
-            or opening.inode in self._job_of
-            or (alone and opening.inode in self._writers)
-        )
+        """Whether somebody let in, or a running judgement, is in a writer's way."""
+        return opening.inode in self._job_of or self._admissions.obstruct(opening)
 
     def _park(self, pending: _Pending, now: float) -> list[Command]:
         if pending.parked_until is None or now < pending.parked_until:
@@ -395,8 +299,7 @@ class Gate:
         return [self._examination(self._pending[number].opening) for number in numbers]
 
     def _examination(self, opening: Opening) -> Command:
-        admitted = self._admitted.get(opening.inode, ())
-        return Examine(opening.number, frozenset(admitted) - {opening.tid})
+        return Examine(opening.number, self._admissions.threads_beside(opening))
 
     def _unpark(self, number: int) -> None:
         pending = self._pending[number]
@@ -422,19 +325,10 @@ class Gate:
         return Pass(opening.number)
 
     def _admit(self, opening: Opening) -> None:
-        """Remember who is let in, so that readers and writers never meet."""
-        access = opening.access
-        self._admit_thread(opening.inode, opening.tid)
-        if access is None or access.reads:
-            self._released.add(opening.inode)
-        if access is not None and access.writes:
-            self._writers.add(opening.inode)
+        """Remember who is let in; what a writer may change is not known any more."""
+        self._admissions.admit(opening)
+        if opening.access is not None and opening.access.writes:
             self._cache.forget(opening.inode)
-
-    def _admit_thread(self, inode: Inode, tid: int) -> None:
-        """Remember a thread; thousands on one file are remembered as thread 0."""
-        threads = self._admitted[inode]
-        threads.add(tid if len(threads) < _ADMITTED_LIMIT else 0)
 
     def _refuse(self, number: int, decision: Decision) -> Command:
         self._forget_pending(number)

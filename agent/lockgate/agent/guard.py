@@ -28,11 +28,22 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from lockgate.agent import census, fanotify, gate
+from lockgate.agent import census, fanotify
 from lockgate.agent.cache import Inode, VerdictCache
+from lockgate.agent.commands import (
+    Ask,
+    Command,
+    Drop,
+    Examine,
+    Opening,
+    Pass,
+    Scan,
+    Settle,
+    Take,
+)
 from lockgate.agent.custody import Custody, identity_of, is_sole, seal
 from lockgate.agent.errnos import errno_of
-from lockgate.agent.gate import Gate, GateSettings, Opening
+from lockgate.agent.gate import Gate, GateSettings
 from lockgate.agent.group import GroupLink
 from lockgate.agent.opener import may_be_opening, path_of, pending_access, read_opener
 from lockgate.agent.ports import Decider, Workers
@@ -299,27 +310,27 @@ class Guard:
 
     # -- commands of the gate ----------------------------------------------------------------
 
-    def _do(self, commands: Sequence[gate.Command]) -> None:
-        for command in commands:
+    def _do(self, wanted: Sequence[Command]) -> None:
+        for command in wanted:
             match command:
-                case gate.Pass(number):
+                case Pass(number):
                     self._tids.pop(number, None)
                     self._pass(number)
-                case gate.Settle():
+                case Settle():
                     self._settle(command)
-                case gate.Take(job, number):
+                case Take(job, number):
                     identity = identity_of(os.fstat(number))
                     self._custodies[job] = Custody(number, identity, path_of(number))
-                case gate.Scan(job, sealed):
+                case Scan(job, sealed):
                     self._scan(job, sealed=sealed)
-                case gate.Ask(ask, number, report):
+                case Ask(ask, number, report):
                     transfer = self._transfer(number)
                     self._transfers[number] = transfer
                     self._asked[ask] = transfer.transfer_id
                     self._decider.request(ask, transfer, report)
-                case gate.Examine(number, admitted):
+                case Examine(number, admitted):
                     self._examine(number, admitted)
-                case gate.Drop(job, cancel):
+                case Drop(job, cancel):
                     self._drop(job, cancel=cancel)
 
     def _pass(self, fd: int) -> None:
@@ -370,7 +381,7 @@ class Guard:
 
     # -- answers -----------------------------------------------------------------------------
 
-    def _settle(self, command: gate.Settle) -> None:
+    def _settle(self, command: Settle) -> None:
         fd, decision = command.number, command.decision
         transfer = self._transfers.pop(fd, None)
         status = os.fstat(fd)
