@@ -218,6 +218,7 @@ def test_unknown_zip_method_is_a_gap(scan):
     """A compression method without a reader is never passed over."""
     archive = bytearray(zip_of({"a": b"content" * 100}))
     struct.pack_into("<H", archive, 8, 95)
+    struct.pack_into("<H", archive, archive.index(b"PK\x01\x02") + 10, 95)
 
     assert reasons(scan(bytes(archive))) == {GapReason.UNSUPPORTED}
 
@@ -332,3 +333,66 @@ def test_no_damage_crashes(name, flips, scan):
         damaged[place % len(damaged)] ^= mask
 
     assert scan(bytes(damaged)).sha256 is not None
+
+
+PADDED = {
+    "gzip": lambda pem: gzip.compress(b"log") + b"J" + gzip.compress(pem),
+    "bzip2": lambda pem: bz2.compress(b"log") + b"J" + bz2.compress(pem),
+    "xz": lambda pem: lzma.compress(b"log") + b"J" + lzma.compress(pem),
+    "zstd": lambda pem: zstandard.compress(b"log") + b"J" + zstandard.compress(pem),
+    "tar": lambda pem: tar_of({"a": b"log"}) + b"J" * 512 + gzip.compress(pem),
+    "zip twice": lambda pem: zip_of({"a": b"log"}) + zip_of({"k": pem}),
+    "gzip behind zeros": lambda pem: gzip.compress(b"log") + bytes(512) + gzip.compress(pem),
+    "script with zip": lambda pem: b"#!/bin/sh\nexec unzip $0\n" + zip_of({"k": pem}),
+}
+
+
+@pytest.mark.parametrize("form", PADDED)
+def test_what_stands_around_an_archive_is_a_gap(form, pem, scan):
+    """Packed bytes behind or inside other bytes, which some program unpacks, are never clean."""
+    assert reasons(scan(PADDED[form](pem))) == {GapReason.UNSUPPORTED}
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, zstandard.compress])
+def test_padding_with_zeros_is_no_gap(pack, scan):
+    """Archives from tape and block devices are padded."""
+    assert scan(pack(b"log") + bytes(4096)).outcome is Outcome.CLEAN
+
+
+def test_tar_archives_one_after_another_are_read(pem, scan):
+    """What follows the end blocks of a tar archive is read when it is another one."""
+    packed = {"key.gz": gzip.compress(pem)}
+
+    assert scan(tar_of({"a": b"log"}) + tar_of(packed)).outcome is Outcome.FOUND
+
+
+@pytest.mark.parametrize("kind", [b"A", b"D", b"N", b"V"])
+def test_tar_member_of_unknown_type_is_read(kind, pem, scan):
+    """A member whose type is not known has content like a file (POSIX, pax)."""
+    archive = bytearray(tar_of({"key.gz": gzip.compress(pem)}, tarfile.USTAR_FORMAT))
+    archive[156:157] = kind
+    archive[148:156] = b" " * 8
+    archive[148:156] = b"%06o\0 " % sum(archive[:512])
+
+    assert scan(bytes(archive)).outcome is Outcome.FOUND
+
+
+@pytest.mark.parametrize("field", ["method", "size"])
+def test_zip_directory_that_contradicts_a_member_is_a_gap(field, pem, scan):
+    """Programs trust the directory, the walk the local header: a difference is never clean."""
+    archive = bytearray(zip_of({"key.pem": pem * 3}))
+    place, change = {"method": (8, b"\0\0"), "size": (18, b"\1\0\0\0")}[field]
+    archive[place : place + len(change)] = change
+
+    assert GapReason.DAMAGED in reasons(scan(bytes(archive)))
+
+
+def test_nested_bomb_is_stopped_by_what_the_file_swells_to(scan):
+    """Many small bombs in one archive end by the ratio of the whole file."""
+    inner = zip_of({"zeros": bytes(1 << 20)})
+    outer = zip_of({str(i): zip_of({"a": inner, "b": inner}) for i in range(40)})
+    limits = Limits(ratio=500, ratio_free_bytes=8 << 20)
+
+    report = scan(outer, standard_scanner(limits=limits))
+
+    assert reasons(report) >= {GapReason.SIZE_LIMIT}

@@ -45,9 +45,10 @@ class Limits:
     depth: int = 8
     #: Bytes that all members together may unpack to.
     unpacked_bytes: int = 64 << 30
-    #: Unpacked bytes per packed byte, judged once ``ratio_free_bytes`` have been unpacked.
+    #: Unpacked bytes per packed byte, of a member and of the whole file with all that is nested
+    #: in it, judged once ``ratio_free_bytes`` have been unpacked.
     ratio: int = 2000
-    #: Unpacked bytes of one member that are never judged by the ratio.
+    #: Unpacked bytes that are never judged by the ratio.
     ratio_free_bytes: int = 256 << 20
     #: Members of all containers together.
     members: int = 200_000

@@ -5,7 +5,9 @@ Rules enforced here:
 1. Every byte of every member is shown to a lane, container or not, those of a stored member
    to the member's own; members are unpacked as streams, never to disk, and never held whole.
 2. Two walks of the same bytes meet the same members in the same order (``Place.number``).
-3. Depth, members, unpacked bytes, ratio and time are bounded; each bound reached is a gap.
+3. Bytes behind the end of an archive, and an archive behind other bytes, are scanned raw and
+   are a gap: some program will unpack them.
+4. Depth, members, unpacked bytes, ratio and time are bounded; each bound reached is a gap.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Protocol
 from lockgate.scan.containers import ARCHIVES, elf_core
 from lockgate.scan.containers.container import Archive, Broken, Member, Problem
 from lockgate.scan.containers.unread import unread_format
+from lockgate.scan.containers.zip import ends_in_archive
 from lockgate.scan.gaps import Gaps
 from lockgate.scan.limits import Limits, require_time
 from lockgate.scan.memory import MemoryMap
@@ -26,6 +29,8 @@ from lockgate.scan.shown import Shown
 from lockgate.scan.source import Stream
 
 _HEAD_BYTES = 512
+#: Where the end record of a zip is looked for: its size and the longest comment.
+_TAIL_BYTES = 22 + 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class Walk:
         self._open_lane = open_lane
         self._members = 0
         self._unpacked = 0
+        self._file = Stream(iter(()))
         self.gaps = Gaps()
         self.stored: list[Stored] = []
         self.bytes_seen = 0
@@ -88,6 +94,7 @@ class Walk:
         Raises:
             OutOfTimeError: the deadline passed; what was seen so far stands.
         """
+        self._file = stream
         self._visit(stream, None, 0)
 
     def _visit(self, stream: Stream, member: str | None, depth: int) -> None:
@@ -127,43 +134,68 @@ class Walk:
     def _visit_members(self, outer: _Opened, head: bytes) -> None:
         archive = next((a for a in ARCHIVES if a.recognises(head)), None)
         if archive is None:
-            unread = unread_format(head)
-            if unread is not None:
-                self._gap(GapReason.UNSUPPORTED, outer.member, f"{unread}: scanned raw only")
+            self._pass_raw(outer, unread_format(head))
         elif outer.depth >= self._limits.depth:
             detail = f"{archive.name} inside {outer.depth} containers"
             self._gap(GapReason.DEPTH_LIMIT, outer.member, detail)
         else:
             self._unpack(archive, outer)
 
+    def _pass_raw(self, outer: _Opened, unread: str | None) -> None:
+        tail = b""
+        while piece := outer.stream.read_some():
+            tail = (tail + piece[-_TAIL_BYTES:])[-_TAIL_BYTES:]
+        if unread is None and ends_in_archive(tail):
+            unread = "zip behind other bytes"
+        if unread is not None:
+            self._gap(GapReason.UNSUPPORTED, outer.member, f"{unread}: scanned raw only")
+
+    def _pass_rest(self, archive: Archive, outer: _Opened) -> None:
+        """Pass what stands behind an archive that was read to its end; zeros are padding."""
+        start, busy = outer.stream.position, False
+        while piece := outer.stream.read_some():
+            busy = busy or piece.count(0) < len(piece)
+        if busy:
+            detail = f"bytes behind the end of the {archive.name}: scanned raw only"
+            length = outer.stream.position - start
+            self._gap(GapReason.UNSUPPORTED, outer.member, detail, start, length)
+
     def _unpack(self, archive: Archive, outer: _Opened) -> None:
+        problems = 0
         try:
             for item in archive.members(outer.stream):
                 if isinstance(item, Problem):
+                    problems += 1
                     self._problem(item, outer.member)
                 elif self._members >= self._limits.members:
                     detail = f"more than {self._members} members"
                     self._gap(GapReason.MEMBER_LIMIT, outer.member, detail)
                     return
                 else:
-                    self._visit_member(item, outer)
+                    problems += self._visit_member(item, outer)
         except Broken as broken:
             self._gap(broken.reason, outer.member, broken.detail, outer.stream.position)
+            return
+        if not problems:
+            self._pass_rest(archive, outer)
 
-    def _visit_member(self, item: Member, outer: _Opened) -> None:
+    def _visit_member(self, item: Member, outer: _Opened) -> bool:
+        """Walk through one member; returns whether it was cut short."""
         name = inner_name(outer.member, item.name)
         if item.stored_at is None:
-            self._visit_inner(Stream(self._bounded(item.chunks, outer.stream)), name, outer)
-            return
+            chunks = self._bounded(item.chunks, outer.stream)
+            return self._visit_inner(Stream(chunks), name, outer)
         self.stored.append(Stored(outer.member, item.stored_at, name))
         with outer.shown.blanked():
-            self._visit_inner(Stream(item.chunks), name, outer)
+            return self._visit_inner(Stream(item.chunks), name, outer)
 
-    def _visit_inner(self, inner: Stream, name: str, outer: _Opened) -> None:
+    def _visit_inner(self, inner: Stream, name: str, outer: _Opened) -> bool:
         try:
             self._visit(inner, name, outer.depth + 1)
         except Broken as broken:
             self._gap(broken.reason, name, broken.detail, inner.position)
+            return True
+        return False
 
     def _bounded(self, chunks: Iterator[bytes], packed: Stream) -> Iterator[bytes]:
         """``chunks`` of a packed member, as long as the limits on unpacking hold."""
@@ -173,10 +205,16 @@ class Walk:
             self._unpacked += len(chunk)
             if self._unpacked > self._limits.unpacked_bytes:
                 raise Broken(GapReason.SIZE_LIMIT, "unpacked bytes beyond the limit")
-            taken = max(1, packed.position - start)
-            if given > self._limits.ratio_free_bytes and given > self._limits.ratio * taken:
+            if self._swells(given, packed.position - start):
                 raise Broken(GapReason.SIZE_LIMIT, "unpacks to more than the allowed ratio")
+            if self._swells(self._unpacked, self._file.position):
+                raise Broken(
+                    GapReason.SIZE_LIMIT, "the file unpacks to more than the allowed ratio"
+                )
             yield chunk
+
+    def _swells(self, unpacked: int, packed: int) -> bool:
+        return unpacked > max(self._limits.ratio_free_bytes, self._limits.ratio * max(1, packed))
 
     def _problem(self, problem: Problem, outer: str | None) -> None:
         member = outer if problem.member is None else inner_name(outer, problem.member)

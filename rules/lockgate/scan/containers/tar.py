@@ -5,7 +5,9 @@ Rules enforced here:
 1. Names come from the header, or from a pax or GNU long-name record before it; a name that
    climbs out is only a name, nothing is ever written.
 2. A sparse member's map is not followed: its stored bytes are scanned and a gap says so.
-3. A header whose checksum fails is searched for no further; the rest is a gap.
+3. A header whose checksum fails is searched for no further; the rest is a gap. Zero blocks
+   end an archive, and another one may follow (``tar -A``, ``cat``).
+4. Only links, devices, folders and FIFOs have no content; unknown types count as files.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from lockgate.scan.source import Stream
 _BLOCK = 512
 #: Longest pax record block or GNU long name that is read (bytes); longer ones are damage.
 _EXTENSION_BYTES = 1 << 20
-_REGULAR = frozenset(b"\x0007")
+_WITHOUT_CONTENT = frozenset(b"123456")
 _SPARSE = ord("S")
 _LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL = b"LKxg"
 
@@ -57,18 +59,21 @@ class Tar:
     def members(self, stream: Stream) -> Iterator[Member | Problem]:
         """Every member with content, in order."""
         extensions = _Extensions()
+        ended = False
         while True:
             start = stream.position
-            block = stream.read(_BLOCK)
-            if len(block) < _BLOCK:
-                yield Problem(GapReason.TRUNCATED, "tar without its end blocks", None, start)
-                return
-            if not block.strip(b"\0"):
-                return
+            block = stream.peek(_BLOCK)
             header = _parse(block)
+            if block and not block.strip(b"\0"):
+                stream.skip(len(block))
+                ended = True
+                continue
             if header is None:
-                yield Problem(GapReason.DAMAGED, "tar header without a right checksum", None, start)
+                if not ended:
+                    yield _bad_end(block, start)
                 return
+            stream.skip(_BLOCK)
+            ended = False
             if header.kind in {_LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL}:
                 if header.size > _EXTENSION_BYTES:
                     yield Problem(GapReason.DAMAGED, "tar extension too long", None, start)
@@ -80,6 +85,12 @@ class Tar:
             extensions = _Extensions()
 
 
+def _bad_end(block: bytes, start: int) -> Problem:
+    if len(block) < _BLOCK:
+        return Problem(GapReason.TRUNCATED, "tar without its end blocks", None, start)
+    return Problem(GapReason.DAMAGED, "tar header without a right checksum", None, start)
+
+
 def _content(
     stream: Stream, header: _Header, extensions: _Extensions
 ) -> Iterator[Member | Problem]:
@@ -89,7 +100,7 @@ def _content(
         yield from _skip_sparse_map(stream, header)
     if header.kind == _SPARSE or extensions.sparse:
         yield Problem(GapReason.UNSUPPORTED, "sparse tar member, scanned as stored", name)
-    elif header.kind not in _REGULAR:
+    elif header.kind in _WITHOUT_CONTENT:
         stream.skip(size + -size % _BLOCK)
         return
     start = stream.position
@@ -147,10 +158,9 @@ def _parse(block: bytes) -> _Header | None:
     name = block[:100].split(b"\0")[0]
     prefix = block[345:500].split(b"\0")[0] if block[257:263] == b"ustar\0" else b""
     kind = block[156]
-    has_content = kind in _REGULAR or kind in {_SPARSE, *b"LKxg"}
-    return _Header(
-        prefix + b"/" + name if prefix else name, size if has_content else 0, kind, block
-    )
+    if kind in _WITHOUT_CONTENT:
+        size = 0
+    return _Header(prefix + b"/" + name if prefix else name, size, kind, block)
 
 
 def _sums(block: bytes) -> tuple[int, int]:

@@ -6,6 +6,12 @@ from __future__ import annotations
 _MAGICS: tuple[tuple[bytes, str], ...] = (
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"\x02\x21\x4c\x18", "lz4 legacy"),
+    (b"070701", "cpio"),
+    (b"070702", "cpio"),
+    (b"070707", "cpio"),
+    (b"\xc7\x71", "cpio"),
+    (b"\xed\xab\xee\xdb", "rpm"),
+    (b"!<arch>\ndebian-binary", "deb"),
     (b"7z\xbc\xaf\x27\x1c", "7z"),
     (b"Rar!\x1a\x07", "rar"),
     (b"\x1f\x9d", "compress"),

@@ -3,9 +3,11 @@
 Rules enforced here:
 
 1. Local headers are followed, because they are where the bytes are; the central directory is
-   then read, and a member that it names at a place where none was read is a gap.
+   then read, and a member that it names at a place where none was read, or describes in
+   another way than the local header does, is a gap.
 2. Stored and deflated members are read; encrypted ones and other methods are gaps.
-3. A stored member of unknown size (bit 3) is scanned as raw bytes of the archive, with a gap.
+3. An archive that stands behind other bytes is told by its end record (:func:`ends_in_archive`).
+4. A stored member of unknown size (bit 3) is scanned as raw bytes of the archive, with a gap.
 """
 
 from __future__ import annotations
@@ -51,14 +53,14 @@ class Zip:
 
     def members(self, stream: Stream) -> Iterator[Member | Problem]:
         """Every member with a readable method, in the order of local headers."""
-        seen: set[int] = set()
+        seen: dict[int, _Local] = {}
         while stream.peek(4) == _LOCAL:
             start = stream.position
-            seen.add(start)
             local = _read_local(stream)
             if local is None:
                 yield Problem(GapReason.TRUNCATED, "zip header ends early", None, start)
                 return
+            seen[start] = local
             readable = yield from _content(stream, local)
             if not readable:
                 return
@@ -143,7 +145,7 @@ def _pass_descriptor(stream: Stream, local: _Local, start: int) -> Generator[Pro
     return False
 
 
-def _read_directory(stream: Stream, seen: set[int]) -> Iterator[Problem]:
+def _read_directory(stream: Stream, seen: dict[int, _Local]) -> Iterator[Problem]:
     if stream.peek(4) == _EXTRA_DATA:
         stream.skip(8 + int.from_bytes(stream.peek(8)[4:8], "little"))
     start = stream.position
@@ -157,8 +159,52 @@ def _read_directory(stream: Stream, seen: set[int]) -> Iterator[Problem]:
         place = _local_place(entry, extra)
         if place not in seen:
             yield Problem(GapReason.DAMAGED, "zip directory names an unread member", name, place)
-    if stream.peek(4) not in {_END, _END64, _LOCATOR64}:
+        elif _contradicts(entry, seen[place]):
+            detail = "zip directory contradicts the member's header"
+            yield Problem(GapReason.DAMAGED, detail, name, place)
+    if not _pass_end(stream):
         yield Problem(GapReason.TRUNCATED, "zip without its end record", None, start)
+
+
+def _contradicts(entry: bytes, local: _Local) -> bool:
+    """Whether a reader that trusts the directory would unpack something else."""
+    flags, method = struct.unpack_from("<HH", entry, 8)
+    (packed,) = struct.unpack_from("<I", entry, 20)
+    sized = not local.flags & _SIZE_FOLLOWS and packed != _UNKNOWN
+    return (
+        method != local.method
+        or (flags ^ local.flags) & _ENCRYPTED != 0
+        or (sized and packed != local.packed)
+    )
+
+
+def _pass_end(stream: Stream) -> bool:
+    """Pass the end records with their comment (APPNOTE 4.3.14 to 4.3.16)."""
+    if stream.peek(4) == _END64:
+        stream.skip(12 + int.from_bytes(stream.peek(12)[4:12], "little"))
+    if stream.peek(4) == _LOCATOR64:
+        stream.skip(20)
+    end = stream.peek(22)
+    if len(end) < 22 or not end.startswith(_END):
+        return False
+    stream.skip(22 + int.from_bytes(end[20:22], "little"))
+    return True
+
+
+def ends_in_archive(tail: bytes) -> bool:
+    """Whether the last bytes of a member hold the end record of a zip that has members.
+
+    Such a file is unpacked by every zip program, whatever stands before the archive: a shell
+    script, a program, a picture.
+    """
+    at = tail.rfind(_END)
+    if at < 0 or len(tail) < at + 22:
+        return False
+    disk, first, here, count, size, _, comment = struct.unpack_from("<HHHHIIH", tail, at + 4)
+    directory = tail[at - size : at - size + 4] if size <= at else _CENTRAL
+    whole = disk == first == 0 and here == count > 0 and size >= 46 * count
+    fits = directory == _CENTRAL and at + 22 + comment <= len(tail)
+    return tail[max(0, at - 20) : at].startswith(_LOCATOR64) or (whole and fits)
 
 
 def _local_place(entry: bytes, extra: bytes) -> int:
