@@ -182,13 +182,14 @@ def quarantine_restore(
     zone: Annotated[Path, typer.Option(help="The zone the file came from.")],
     to: Annotated[Path | None, typer.Option(help="Another path on the same filesystem.")] = None,
     state_dir: StateDir = DEFAULT_STATE,
+    run_dir: RunDir = DEFAULT_RUN,
     as_json: Json = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Put a file back; it is judged again at its next open."""
     from lockgate.agent import restoring
 
     with _failures():
-        receipt = restoring.restore(state_dir, zone, quarantine_id, to)
+        receipt = restoring.restore(state_dir, run_dir, zone, quarantine_id, to)
     line = {"enforcement": receipt.enforcement.value, "path": receipt.path}
     typer.echo(json.dumps(line) if as_json else f"put back: {receipt.path}")
 

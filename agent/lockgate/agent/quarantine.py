@@ -95,6 +95,7 @@ class Quarantine:
 
     def find(self, device: int, inode: int) -> QuarantineEntry | None:
         """The entry of a file that was moved already."""
+        self._drop_restored()
         found = (e for e in self._entries.values() if (e.device, e.inode) == (device, inode))
         return next(found, None)
 
@@ -241,6 +242,11 @@ class Quarantine:
     def _forget(self, entry: QuarantineEntry) -> None:
         self._entries.pop(entry.quarantine_id, None)
         (self._index / f"{entry.quarantine_id}.json").unlink(missing_ok=True)
+
+    def _drop_restored(self) -> None:
+        """Another process may have put files back: the index on disk is the truth."""
+        there = {path.stem for path in self._index.glob("*.json")}
+        self._entries = {key: entry for key, entry in self._entries.items() if key in there}
 
     def _settle_index(self) -> None:
         """After a power cut between index and rename: an entry without its file is void."""

@@ -40,8 +40,8 @@ def keep_armed(settings: AgentSettings, decider: AnyDecider, zones: Sequence[Zon
     write_durably(settings.state_dir / _ARMED, facts)
 
 
-def report_records(state_dir: Path, decider: AnyDecider, zones: Sequence[Zone]) -> None:
-    """Report every record on disk, then remove it."""
+def report_records(state_dir: Path, decider: AnyDecider, zones: Sequence[Zone]) -> int:
+    """Report every record on disk, then remove it; how many were reported."""
     reported = []
     for path in sorted((state_dir / RECORDS).glob("*.json")):
         try:
@@ -50,9 +50,11 @@ def report_records(state_dir: Path, decider: AnyDecider, zones: Sequence[Zone]) 
             record = {"unreadable": path.name}
         _report(record, decider, zones)
         reported.append(path)
-    if reported and decider.settle(_SETTLE_S):
-        for path in reported:
-            path.unlink(missing_ok=True)
+    if not reported or not decider.settle(_SETTLE_S):
+        return 0
+    for path in reported:
+        path.unlink(missing_ok=True)
+    return len(reported)
 
 
 def report_disarm(state_dir: Path) -> bool:

@@ -3,17 +3,20 @@
 Rules enforced here:
 
 1. Putting back allows nothing: the file is judged again at its next open.
-2. It leaves a record on disk, which the next agent reports, and an entry in the journal.
+2. It leaves an entry in the journal and a record on disk, which the running agent reports at
+   once, or else the next one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lockgate.agent.control import NoAgentError, ask
 from lockgate.agent.disarm import RECORDS
 from lockgate.agent.durable import write_durably
 from lockgate.agent.journal import Journal, receipt_line
@@ -25,7 +28,9 @@ from lockgate.wire.transfer import Enforcement, Receipt, Verdict, Zone
 CHANGE = "restored"
 
 
-def restore(state_dir: Path, zone: Path, quarantine_id: str, target: Path | None) -> Receipt:
+def restore(
+    state_dir: Path, run_dir: Path, zone: Path, quarantine_id: str, target: Path | None
+) -> Receipt:
     """Put a file back into ``zone``; see :meth:`Quarantine.restore`.
 
     Raises:
@@ -36,6 +41,13 @@ def restore(state_dir: Path, zone: Path, quarantine_id: str, target: Path | None
         receipt = Quarantine(state_dir, [guarded]).restore(quarantine_id, target)
     finally:
         guarded.close()
+    _record_durably(state_dir, receipt)
+    with contextlib.suppress(NoAgentError):
+        ask(run_dir, "report")
+    return receipt
+
+
+def _record_durably(state_dir: Path, receipt: Receipt) -> None:
     folder = state_dir / RECORDS
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_durably(folder / f"{uuid7()}.json", _record(receipt))
@@ -44,7 +56,6 @@ def restore(state_dir: Path, zone: Path, quarantine_id: str, target: Path | None
         journal.append([receipt_line(receipt)], durable=True)
     finally:
         journal.close()
-    return receipt
 
 
 def receipt_of_record(record: Mapping[str, Any]) -> Receipt:

@@ -168,7 +168,11 @@ def _services(
             said["controller"] = decider.status()
         return said | {"pid": os.getpid(), "host": _host_of(settings, decider)}
 
-    control = ControlServer(settings.run_dir, {"status": whole})
+    def report() -> dict[str, Any]:
+        zones = [zone.zone for zone in settings.zones]
+        return {"reported": report_records(settings.state_dir, decider, zones)}
+
+    control = ControlServer(settings.run_dir, {"status": whole, "report": report})
     metrics = _metrics(settings, whole)
     try:
         yield
