@@ -21,12 +21,11 @@ import select
 import signal
 import stat
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from lockgate.agent import census, fanotify
 from lockgate.agent.cache import Inode, VerdictCache
@@ -49,10 +48,10 @@ from lockgate.agent.opener import may_be_opening, path_of, pending_access, read_
 from lockgate.agent.ports import Decider, Workers
 from lockgate.agent.quarantine import Quarantine
 from lockgate.agent.repeats import Repeats
+from lockgate.agent.snapshot import GuardState, Snapshot
 from lockgate.agent.transfers import new_transfer, receipt_of
 from lockgate.agent.zones import GuardedZone
 from lockgate.wire.transfer import (
-    Decision,
     Enforcement,
     HoldReason,
     Receipt,
@@ -62,7 +61,6 @@ from lockgate.wire.transfer import (
     hold,
 )
 
-_VERDICTS_KEPT = 4096
 _DESCRIPTORS_OF_OUR_OWN = 512  # events of one read, sockets, pipes, logs
 
 
@@ -75,39 +73,6 @@ class GuardSettings:
     scan_timeout_s: float = 600.0
     beat_s: float = 1.0
     cache_entries: int = 100_000
-
-
-class GuardState(StrEnum):
-    """How well the guard stands."""
-
-    ENFORCING = "enforcing"
-    DEGRADED = "degraded"
-    BLIND = "blind"
-
-
-@dataclass(frozen=True, slots=True)
-class LastVerdict:
-    """What the last answer on a path was, for ``lockgate why``."""
-
-    path: str
-    decision: Decision
-    errno_value: int
-    enforcement: Enforcement
-    time: datetime
-    quarantine_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The guard at one moment."""
-
-    zones: tuple[str, ...]
-    state: GuardState
-    reasons: tuple[str, ...]
-    pending: int
-    counts: dict[str, int]
-    verdicts: tuple[LastVerdict, ...]
-    older_than_mark: tuple[census.OpenFile, ...]
 
 
 class Guard:
@@ -137,7 +102,6 @@ class Guard:
         self._asked: dict[int, str] = {}
         self._repeats = Repeats()
         self._counts: Counter[str] = Counter()
-        self._verdicts: OrderedDict[str, LastVerdict] = OrderedDict()
         self._poll = select.epoll()
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._worker_fds: set[int] = set()
@@ -195,7 +159,7 @@ class Guard:
             self._poll.unregister(fd)
 
     def snapshot(self) -> Snapshot:
-        """State, counts and the last verdicts, newest last."""
+        """The guard as it is now."""
         reasons = self._link.weaknesses()
         marked = fanotify.marks(self._link.group)
         blind = marked < len({zone.device for zone in self._zones})
@@ -206,7 +170,6 @@ class Guard:
             reasons=(*reasons, *(["a zone's filesystem lost its mark"] if blind else [])),
             pending=self._gate.pending,
             counts=dict(self._counts),
-            verdicts=tuple(self._verdicts.values()),
             older_than_mark=self._older,
         )
 
@@ -401,7 +364,6 @@ class Guard:
         self._tids.pop(fd, None)
         self._counts[receipt.enforcement.value] += 1
         self._record(receipt, (status.st_dev, status.st_ino))
-        self._remember(receipt, decision)
 
     def _record(self, receipt: Receipt, inode: Inode) -> None:
         """Record a receipt; refusals that repeat are counted first."""
@@ -410,19 +372,6 @@ class Guard:
             return
         for due in self._repeats.refused(inode, receipt, time.monotonic()):
             self._decider.record(due)
-
-    def _remember(self, receipt: Receipt, decision: Decision) -> None:
-        self._verdicts.pop(receipt.path, None)
-        self._verdicts[receipt.path] = LastVerdict(
-            path=receipt.path,
-            decision=decision,
-            errno_value=receipt.errno_value,
-            enforcement=receipt.enforcement,
-            time=receipt.enforce_time,
-            quarantine_id=receipt.quarantine_id,
-        )
-        if len(self._verdicts) > _VERDICTS_KEPT:
-            self._verdicts.popitem(last=False)
 
     def _zone_of(self, device: int) -> Zone:
         return next(z.zone for z in self._zones if z.device == device)
