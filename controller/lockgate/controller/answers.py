@@ -3,7 +3,8 @@
 Rules enforced here:
 
 1. The answer is stored in the transaction of what it answers.
-2. A request id belongs to one peer and one content. The digest leaves out the sequence
+2. An answer is kept for days, not for ever; whoever asks later asks anew.
+3. A request id belongs to one peer and one content. The digest leaves out the sequence
    number, which an agent may count anew when it sends again.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from lockgate.controller.refusals import Refusal, RefusalReason
 from lockgate.controller.store.schema import requests
@@ -62,3 +63,9 @@ def remember(
             "answered_at": micros,
         },
     )
+
+
+def prune(connection: Connection, before: int, limit: int = 1000) -> int:
+    """Forget at most ``limit`` answers given earlier than ``before`` (micros); how many."""
+    old = select(requests.c.request_id).where(requests.c.answered_at < before).limit(limit)
+    return connection.execute(delete(requests).where(requests.c.request_id.in_(old))).rowcount

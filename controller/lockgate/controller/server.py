@@ -26,7 +26,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from sqlalchemy import Engine
 
-from lockgate.controller import clock, metrics, records, registry, setup
+from lockgate.controller import answers, clock, metrics, records, registry, setup
 from lockgate.controller.alerts.delivery import Delivery
 from lockgate.controller.alerts.destinations import sinks
 from lockgate.controller.calls import Calls
@@ -47,6 +47,9 @@ from lockgate.wire import channels
 _GRACE_SECONDS = 5.0
 _OVERDUE_SECONDS = 10.0
 _CHECKPOINT_SECONDS = 5.0
+_PRUNE_SECONDS = 3600.0
+#: How long an agent that did not hear an answer may ask for it again.
+_ANSWERS_KEPT = timedelta(days=7)
 
 _CONCURRENT_CALLS = 2048
 _OPTIONS = (
@@ -195,7 +198,10 @@ async def _listening(
     server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials
 ) -> AsyncIterator[int]:
     """A started server; the real port."""
-    bound = server.add_secure_port(f"{host}:{port}", credentials)
+    try:
+        bound = server.add_secure_port(f"{host}:{port}", credentials)
+    except RuntimeError:  # all that gRPC says of it, beside its own line on stderr
+        raise OSError(f"{host}:{port}: cannot be listened on; is the port in use?") from None
     await server.start()
     try:
         yield bound
@@ -212,6 +218,7 @@ def _tasks(
     return [
         _every(overdue_seconds, lambda: _watch_receipts(store)),
         _every(_CHECKPOINT_SECONDS, lambda: notary.sign(store)),
+        _every(_PRUNE_SECONDS, lambda: _prune_answers(store)),
         *deliveries,
     ]
 
@@ -236,6 +243,13 @@ async def _watch_receipts(store: _Store) -> None:
     overdue = await asyncio.wrap_future(work)
     if overdue:
         log.warning("receipts overdue", count=overdue)
+
+
+async def _prune_answers(store: _Store) -> None:
+    """Forget old answers, a batch at a time: calls are answered in between."""
+    before = clock.to_micros(clock.now() - _ANSWERS_KEPT)
+    while await asyncio.wrap_future(store.writer.submit(lambda c: answers.prune(c, before))):
+        pass
 
 
 async def _until(stop: asyncio.Event, work: list[Coroutine[Any, Any, None]]) -> None:
