@@ -28,7 +28,7 @@ from lockgate.controller import config, process
 from lockgate.controller.config import ControllerSettings
 from lockgate.controller.identity.authority import IdentityError
 from lockgate.controller.store import reading
-from lockgate.controller.store.database import StoreError, open_reader
+from lockgate.controller.store.database import StoreError, open_reader, store_faults
 from lockgate.policy import PolicyError
 from lockgate.scan.registry import RegistryError
 from lockgate.wire.settings import SettingsError
@@ -203,7 +203,8 @@ def _read(
 ) -> list[dict[str, Any]]:
     with _faults():
         settings = config.load(config_file, {"state_dir": state})
-        with open_reader(settings.database).connect() as connection:
+        reader = open_reader(settings.database)
+        with store_faults(), reader.connect() as connection:
             return query(connection)
 
 

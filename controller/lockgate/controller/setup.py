@@ -16,7 +16,6 @@ from datetime import timedelta
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, update
-from sqlalchemy.exc import DBAPIError
 
 from lockgate.controller import clock, entries
 from lockgate.controller.config import DEFAULT_FILE, ControllerSettings
@@ -24,7 +23,7 @@ from lockgate.controller.identity import authority, tokens
 from lockgate.controller.identity.authority import Authority
 from lockgate.controller.identity.enrolment import Registrar
 from lockgate.controller.ledger import Ledger
-from lockgate.controller.store.database import StoreError, open_writer, store_error
+from lockgate.controller.store.database import StoreError, open_writer, store_faults
 from lockgate.controller.store.migrate import migrate
 from lockgate.controller.store.schema import agents
 
@@ -38,6 +37,8 @@ def initialise(settings: ControllerSettings) -> Authority:
         FileExistsError: there is a controller already.
     """
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.identity_dir.exists():
+        raise FileExistsError(f"{settings.identity_dir}: there is a controller already")
     made = authority.create(settings.identity_dir, settings.trust_domain, clock.now())
     with _writing(settings) as engine:
         migrate(engine)
@@ -82,12 +83,8 @@ def ban(settings: ControllerSettings, host: str, reason: str) -> bool:
 def _write(settings: ControllerSettings, work: Callable[[Connection], T]) -> T:
     if not settings.database.exists():
         raise StoreError(f"{settings.database}: no store here; run `lockgate controller init`")
-    with _writing(settings) as engine:
-        try:
-            with engine.begin() as connection:
-                return work(connection)
-        except DBAPIError as error:
-            raise store_error(error) from None
+    with _writing(settings) as engine, store_faults(), engine.begin() as connection:
+        return work(connection)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 from lockgate.controller import clock
 from lockgate.controller.alerts import outbox
 from lockgate.controller.alerts.sink import RejectedError, Sink, UnreachableError
-from lockgate.controller.store.database import StoreError
+from lockgate.controller.store.database import StoreError, store_faults
 from lockgate.controller.store.writer import Writer
 
 _BATCH = 500
@@ -70,7 +70,7 @@ class Delivery:
         return 0.0
 
     def _next(self) -> list[outbox.Alert]:
-        with self._reader.connect() as connection:
+        with store_faults(), self._reader.connect() as connection:
             return outbox.next_batch(connection, self._sink.name, _BATCH)
 
     async def _acknowledge(self, alert_id: int) -> None:

@@ -3,7 +3,8 @@
 Rules enforced here:
 
 1. Keys are ECDSA P-256 (CA, servers) or Ed25519 (ledger, passports), one file each, mode
-   0600, made with O_EXCL: an existing key is never overwritten.
+   0600, made with O_EXCL: an existing key is never overwritten, and one that others may read
+   is not used.
 2. A certificate names exactly one identity, as a SPIFFE URI (SPIFFE X.509-SVID, section 2);
    an agent's is ``spiffe://<trust domain>/agent/<host>``.
 3. Agent certificates are for clients only and live for hours. Subject, names and extensions
@@ -184,6 +185,8 @@ def load_signing_key(path: Path) -> ed25519.Ed25519PrivateKey:
 
 def _load_private(path: Path) -> object:
     try:
+        if path.stat().st_mode & 0o077:
+            raise IdentityError(f"{path}: others may read this private key; chmod it to 0600")
         return serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError):
         raise IdentityError(f"{path}: not a readable private key") from None

@@ -15,12 +15,12 @@ from typing import Annotated, Any
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, create_engine, select
-from sqlalchemy.exc import DBAPIError
 
 from lockgate.controller.ledger import tree
 from lockgate.controller.ledger import verify as verifier
 from lockgate.controller.ledger.ledger import node_of, size_of
 from lockgate.controller.ledger.schema import ledger_checkpoints, ledger_entries
+from lockgate.controller.store.database import StoreError, store_faults
 
 app = typer.Typer(help="Verify, export and prove the ledger.", no_args_is_help=True)
 
@@ -94,7 +94,7 @@ def export(
             for (note,) in connection.execute(notes):
                 line = json.dumps({"checkpoint": note}, separators=(",", ":"))
                 file.write(line.encode("ascii") + b"\n")
-    except (OSError, DBAPIError, LookupError) as error:
+    except (OSError, StoreError, LookupError) as error:
         raise _fail(error) from None
 
 
@@ -111,7 +111,7 @@ def prove(
         public = verifier.load_key(_key_file(state_dir, key))
         with _reading(state_dir) as connection:
             proof = _prove(connection, index, public)
-    except (verifier.UnreadableLedger, OSError, DBAPIError, LookupError) as error:
+    except (verifier.UnreadableLedger, OSError, StoreError, LookupError) as error:
         raise _fail(error) from None
     if as_json:
         typer.echo(json.dumps(proof))
@@ -152,7 +152,7 @@ def _reading(state_dir: Path) -> Iterator[Connection]:
         raise FileNotFoundError(f"{store}: no store here")
     engine = create_engine(f"sqlite:///file:{store}?mode=ro&uri=true")
     try:
-        with engine.connect() as connection:
+        with store_faults(), engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")  # entries and checkpoints of one moment
             yield connection
     except TypeError:  # SQLite keeps any type in any column; SQLAlchemy then cannot make bytes

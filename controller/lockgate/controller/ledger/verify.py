@@ -215,7 +215,7 @@ def verify_path(path: Path, key: Ed25519PublicKey, kept: Sequence[str] = ()) -> 
             stored = file.read(16) == b"SQLite format 3\0"
         if stored:
             return _verify_store(store, published, kept, key)
-        return verify(_exported(path), [*kept, *_exported_notes(path)], key)
+        return verify(_exported(store), [*kept, *_exported_notes(store)], key)
     except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         raise UnreadableLedger(f"{store}: {error}") from None
 

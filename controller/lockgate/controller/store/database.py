@@ -13,6 +13,8 @@ Rules enforced here:
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,15 @@ def store_error(error: DBAPIError) -> StoreError:
     return kind(f"{type(error.orig).__name__}: {error.orig}")
 
 
+@contextmanager
+def store_faults() -> Iterator[None]:
+    """Failures of the database inside leave as :class:`StoreError`."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise store_error(error) from None
+
+
 def open_writer(path: Path, *, durability: str = "FULL") -> Engine:
     """The engine of the one writer of this process; creates the file.
 
@@ -54,7 +65,7 @@ def open_writer(path: Path, *, durability: str = "FULL") -> Engine:
     )
     pragmas = {"journal_mode": "WAL", "synchronous": durability}
     _configure(engine, "BEGIN IMMEDIATE", pragmas)
-    with engine.connect() as connection:
+    with store_faults(), engine.connect() as connection:
         _verify(connection.exec_driver_sql, durability)
     return engine
 

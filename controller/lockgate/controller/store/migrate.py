@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Engine
 
-from lockgate.controller.store.database import StoreError
+from lockgate.controller.store.database import StoreError, store_faults
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -31,7 +31,7 @@ def migrate(engine: Engine) -> None:
     """
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
-    with engine.begin() as connection:
+    with store_faults(), engine.begin() as connection:
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")
