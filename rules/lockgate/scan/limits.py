@@ -71,6 +71,8 @@ class Limits:
     moduli: int = 8192
     #: Windows divided into known moduli.
     windows: int = 50_000_000
+    #: Windows that may be the private exponent of a known modulus, to be proven.
+    exponents: int = 10_000
     #: EC scalars multiplied out, of BIGNUM structures.
     scalars: int = 50_000
     #: Windows of memory from which a public key is derived.

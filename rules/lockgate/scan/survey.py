@@ -118,7 +118,7 @@ class Survey:
         self._seeds = SeedSearch(self._pool.points | known, self._searches.limits.seeds)
         if self._is_fast:
             return self._publics.is_needed
-        numbers = self._memory.prepare(self._pool.moduli)
+        numbers = self._memory.prepare()
         return numbers or self._publics.is_needed or self._seeds.is_needed
 
     def _second_look(self, block: Block, place: Place) -> None:

@@ -3,7 +3,8 @@
 Rules enforced here:
 
 1. The first walk finds structures, and runs of the size of a modulus; the second reads the
-   numbers that structures point at, and tries windows against every modulus seen by then.
+   numbers that structures point at, and tries windows against every modulus seen by then: as
+   a factor, and as a private exponent.
 2. Each bound that is reached makes :attr:`MemorySearch.gaps` longer; nothing is dropped in
    silence.
 """
@@ -21,7 +22,9 @@ from lockgate.scan.report import Gap, GapReason
 from lockgate.scan.search import bignum, limbs
 from lockgate.scan.search.bignum import LimbSpan
 from lockgate.scan.search.divide import Moduli
+from lockgate.scan.search.exponent import ExponentTest
 from lockgate.scan.search.numbers import Number, NumberPool
+from lockgate.scan.search.rsa_keys import USUAL_EXPONENT
 from lockgate.scan.walk import Place
 
 #: Modulus sizes in limbs whose isolated copies are taken as possible moduli (2048 to 8192).
@@ -57,6 +60,29 @@ class _Windows:
         return Number(self.values[index], self.place, offset, 8 * self.size, WINDOW_FORMAT)
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A block as words at one alignment, and the runs among them."""
+
+    words: limbs.Words
+    runs: limbs.Runs
+    phase: int
+    block: Block
+    place: Place
+
+    def odd_windows(self, size: int, least_top: int, *, inside_long_runs: bool) -> limbs.Indexes:
+        """Starts in the block's own part of windows that hold an odd number of ``size`` limbs."""
+        first, last = limbs.own_words(self.block, self.phase)
+        starts = limbs.windows_of(self.runs, size, inside_long_runs=inside_long_runs)
+        starts = starts[(starts >= first) & (starts < last)]
+        return limbs.odd_and_large(self.words, starts, size, least_top)
+
+    def windows(self, starts: limbs.Indexes, size: int) -> _Windows:
+        """The windows at ``starts``, with their numbers."""
+        offsets = self.block.offset + self.phase + 8 * starts
+        return _Windows(self.place, offsets, size, limbs.values_of(self.words, starts, size))
+
+
 class MemorySearch:
     """Numbers without markers, over all members of one file."""
 
@@ -67,7 +93,9 @@ class MemorySearch:
         self._wanted: dict[int, _Wanted] = {}
         self._spans_left = limits.bignums
         self._windows_left = limits.windows
+        self._exponents_left = limits.exponents
         self._divisors: dict[int, Moduli] = {}
+        self._exponents: dict[int, ExponentTest] = {}
         self._pending: dict[int, list[_Windows]] = {}
         self.numbers: list[Number] = []
         self.gaps = Gaps()
@@ -80,14 +108,16 @@ class MemorySearch:
                 self._note_bignums(words, phase, block, place)
             self._note_moduli(words, phase, block)
 
-    def prepare(self, moduli: tuple[int, ...]) -> bool:
+    def prepare(self) -> bool:
         """Between the walks; returns whether a second one has anything to do."""
         sizes: dict[int, list[int]] = {}
-        for n in moduli:
-            half = (n.bit_length() + 1) // 2
-            if half % 64 == 0:
-                sizes.setdefault(half // 64, []).append(n)
-        self._divisors = {size: Moduli(some) for size, some in sizes.items()}
+        for n in self._pool.moduli:
+            if n.bit_length() % 128 == 0:
+                sizes.setdefault(n.bit_length() // 128, []).append(n)
+        for size, moduli in sizes.items():
+            self._divisors[size] = Moduli(moduli)
+            known = [(n, self._pool.exponent_of(n) or USUAL_EXPONENT) for n in moduli]
+            self._exponents[2 * size] = ExponentTest(known, 2 * size)
         for wanted in self._wanted.values():
             wanted.ordered = sorted(wanted.spans)
         return bool(self._divisors or self._wanted)
@@ -100,7 +130,10 @@ class MemorySearch:
         if not self._divisors:
             return
         for phase in self.phases(block, place):
-            self._divide_windows(limbs.words_of(block.data, phase), phase, block, place)
+            words = limbs.words_of(block.data, phase)
+            view = _View(words, limbs.runs_of(words, min(self._divisors)), phase, block, place)
+            self._divide_windows(view)
+            self._try_exponents(view)
 
     def finish(self) -> None:
         """After the second walk: divide what is left."""
@@ -138,20 +171,27 @@ class MemorySearch:
                 if limbs.looks_random(value):
                     self._pool.add_modulus(value, None)
 
-    def _divide_windows(self, words: limbs.Words, phase: int, block: Block, place: Place) -> None:
-        first, last = limbs.own_words(block, phase)
-        runs = limbs.runs_of(words, min(self._divisors))
+    def _divide_windows(self, view: _View) -> None:
         for size in self._divisors:
-            starts = limbs.windows_of(runs, size, inside_long_runs=self._deep)
-            starts = starts[(starts >= first) & (starts < last)]
-            starts = limbs.odd_and_large(words, starts, size, _LEAST_PRIME_TOP)
-            starts = limbs.without_tiny_factors(words, starts, size)
+            starts = view.odd_windows(size, _LEAST_PRIME_TOP, inside_long_runs=self._deep)
+            starts = limbs.without_tiny_factors(view.words, starts, size)
             if len(starts) > self._windows_left:
-                self._budget(place, block, "more windows than the limit")
+                self._budget(view.place, view.block, "more windows than the limit")
                 return
             self._windows_left -= len(starts)
-            offsets = block.offset + phase + 8 * starts
-            self._pend(_Windows(place, offsets, size, limbs.values_of(words, starts, size)))
+            self._pend(view.windows(starts, size))
+
+    def _try_exponents(self, view: _View) -> None:
+        for size, test in self._exponents.items():
+            starts = view.odd_windows(size, 0, inside_long_runs=self._deep)
+            starts = test.likely(view.words, starts)
+            if len(starts) > self._exponents_left:
+                detail = "more possible private exponents than the limit"
+                self._budget(view.place, view.block, detail)
+                return
+            self._exponents_left -= len(starts)
+            likely = view.windows(starts, size)
+            self.numbers += map(likely.number, range(len(starts)))
 
     def _pend(self, windows: _Windows) -> None:
         pending = self._pending.setdefault(windows.size, [])
@@ -176,7 +216,8 @@ def _read_spans(wanted: _Wanted, block: Block) -> Iterator[Number]:
     """The numbers that begin in the block's own part."""
     begin, end = block.offset + block.start, block.offset + block.stop
     first = bisect_left(wanted.ordered, LimbSpan(begin, 0))
-    for span in wanted.ordered[first:]:
+    for index in range(first, len(wanted.ordered)):
+        span = wanted.ordered[index]
         if span.offset >= end:
             return
         start = span.offset - block.offset
