@@ -69,6 +69,19 @@ def test_outbox_never_replaces_a_file(tmp_path: Path) -> None:
     assert len(list((tmp_path / "released").iterdir())) == 2
 
 
+def test_outbox_waits_for_a_writer(tmp_path: Path) -> None:
+    """A file that somebody can still write is not judged, however long it is quiet."""
+    (tmp_path / "outbox").mkdir()
+    for name in ("open", "closed"):
+        (tmp_path / "outbox" / name).write_bytes(b"text")
+    with (tmp_path / "outbox" / "open").open("ab"):
+        decider = watching(tmp_path, Mode.OUTBOX, lambda d: len(d.receipts) == 1)
+    assert (tmp_path / "outbox" / "open").exists()
+    assert [Path(t.path).name for t in decider.transfers] == ["closed"]
+    watching(tmp_path, Mode.OUTBOX, lambda d: len(d.receipts) == 1)
+    assert (tmp_path / "released" / "open").exists()
+
+
 def test_monitor_tells_and_touches_nothing(tmp_path: Path) -> None:
     """A dirty file written while watching, in a new directory, is told and stays readable."""
 

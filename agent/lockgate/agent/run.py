@@ -135,6 +135,7 @@ def _run_watch(settings: AgentSettings, decider: AnyDecider, workers: WorkerPool
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watch.stop())
     zones = [z.zone for z in settings.zones]
+    signal.signal(signal.SIGIO, signal.SIG_IGN)  # a writer that meets a lease of ours sends it
     report_records(settings.state_dir, decider, zones)
     with _services(settings, decider, workers, watch.status):
         watch.start()

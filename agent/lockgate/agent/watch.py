@@ -14,6 +14,7 @@ Rules enforced here:
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import queue
@@ -233,7 +234,8 @@ class Watch:
         if not stat.S_ISREG(status.st_mode) or key in self._known:
             os.close(fd)
             return
-        if time.time() - status.st_mtime < self._settings.quiet_s:
+        busy = zone.mode is Mode.OUTBOX and _is_written(fd)
+        if busy or time.time() - status.st_mtime < self._settings.quiet_s:
             os.close(fd)
             self._later[path] = (time.monotonic() + self._settings.quiet_s, zone)
             return
@@ -259,7 +261,9 @@ class Watch:
 
     def _settle(self, job: _Job, decision: Decision) -> None:
         try:
-            changed = identity_of(os.fstat(job.fd)) != job.transfer.identity
+            changed = identity_of(os.fstat(job.fd)) != job.transfer.identity or (
+                job.zone.mode is Mode.OUTBOX and _is_written(job.fd)
+            )
             if changed:
                 self._later[job.path] = (time.monotonic() + self._settings.quiet_s, job.zone)
                 self._known.pop((job.path, job.transfer.identity), None)
@@ -323,6 +327,21 @@ class _OverflowHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if "overflow" in record.getMessage().lower():
             self._watch.overflowed()
+
+
+def _is_written(fd: int) -> bool:
+    """Whether somebody has the file open to write, or mapped so; from here on writers wait.
+
+    Where no lease can be had (another user's file, a filesystem without them) it is not known,
+    and the identity of the file is what remains to compare.
+    """
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _watched(zone: ZoneSettings) -> Path:

@@ -16,7 +16,7 @@ from typing import Any
 
 from lockgate.scan.names import escape_name
 from lockgate.scan.report import GapReason
-from lockgate.wire.transfer import HoldReason
+from lockgate.wire.transfer import Enforcement, HoldReason
 
 _ADVICE = {
     "ALLOW": "Nothing: the file may be read.",
@@ -41,6 +41,10 @@ _REPAIR = {
     HoldReason.SPOOL_FULL: "Free space in the state folder, or bring the controller back.",
     HoldReason.STORE_FULL: "Free space on the controller.",
     HoldReason.AGENT_DOWN: "Start the agent.",
+    HoldReason.RULE_PACK: "Install the agent's rules again; see `lockgate agent status`.",
+    HoldReason.POLICY_ERROR: "Have the policy looked at; the zone's owner decides meanwhile.",
+    HoldReason.NO_RULE: "Have a rule for such files added to the policy.",
+    HoldReason.UNKNOWN_VALUE: "Bring agent and controller to versions that fit.",
 }
 
 
@@ -96,15 +100,27 @@ def sentences(explained: Explained) -> Iterator[str]:
 
 def _attempt(entry: dict[str, Any]) -> Iterator[str]:
     receipt = entry["receipt"]
-    opener = receipt["opener"] or {}
-    who = opener.get("executable") or "a process"
-    pid = f" (pid {opener['pid']}, user {opener['uid']})" if opener else ""
-    yield f"At {receipt['enforce_time']}, {who}{pid} tried to read {receipt['path']}."
+    yield f"At {receipt['enforce_time']}, {_event(receipt)}."
     if receipt["errno_value"]:
         error = os.strerror(receipt["errno_value"])
         yield f'It got the error "{error}" instead of the file.'
     if receipt["quarantine_path"]:
         yield f"The file was moved to {receipt['quarantine_path']}."
+
+
+def _event(receipt: dict[str, Any]) -> str:
+    """What happened; only a guarded open knows who, and was stopped or not."""
+    opener, path = receipt["opener"], receipt["path"]
+    if opener:
+        who = opener["executable"] or "a process"
+        return f"{who} (pid {opener['pid']}, user {opener['uid']}) tried to read {path}"
+    match Enforcement(receipt["enforcement"]):
+        case Enforcement.RESTORED:
+            return f"{path} was put back from quarantine"
+        case Enforcement.NOT_ENFORCED:
+            return f"{path} was looked at; nothing was stopped"
+        case _:
+            return f"{path} was judged"
 
 
 def _findings(report: dict[str, Any]) -> Iterator[str]:
