@@ -59,7 +59,8 @@ class Peer:
         """A connection of this agent; to be made inside a running event loop."""
         own = (self._folder / "agent.pem").read_bytes()
         ca = (self._folder / "ca.pem").read_bytes()
-        return channels.client_channel(self._address, trust_bundle=ca, chain=own, key=own)
+        credentials = grpc.ssl_channel_credentials(ca, own, own)
+        return grpc.aio.secure_channel(self._address, credentials, options=channels.CHANNEL_OPTIONS)
 
     def request(self, number: int) -> decision_pb2.RequestVerdictRequest:
         """The question about file ``number``."""

@@ -11,13 +11,12 @@ Rules enforced here:
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,12 +37,6 @@ DECISION_PORT = 7443
 _PROOF_PREFIX = b"lockgate-renew-v1\0"
 _RETRY_S = 30.0
 _CALL_S = 15.0
-#: A controller that is back is noticed within seconds, however long it was away.
-_RECONNECTING = (
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 1000),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-)
 
 
 class CredentialsError(Exception):
@@ -106,9 +99,9 @@ class Credentials:
         if self.expired():
             raise CredentialsError("the agent's certificate has expired; enrol this host again")
         bundle = (self._folder / "ca.pem").read_bytes()
-        credentials = grpc.ssl_channel_credentials(bundle, self._key_pem, self._chain)
-        options = (*channels.CHANNEL_OPTIONS, *_RECONNECTING)
-        return grpc.secure_channel(self.address, credentials, options=options)
+        return channels.client_channel(
+            self.address, trust_bundle=bundle, chain=self._chain, key=self._key_pem
+        )
 
     def renew_if_due(self) -> None:
         """Start renewing in the background when it is time; tried again until it is done."""
@@ -178,17 +171,13 @@ class Credentials:
 def _call(
     enrolment: str, pin: str, ask: Callable[[enrolment_pb2_grpc.EnrolmentServiceStub], Any]
 ) -> Any:
-    async def conversation() -> Any:
-        async with channels.enrolment_channel(enrolment, pin) as channel:
-            answer: Awaitable[Any] = ask(enrolment_pb2_grpc.EnrolmentServiceStub(channel))
-            return await answer
-
     try:
-        return asyncio.run(conversation())
+        with channels.enrolment_channel(enrolment, pin) as channel:
+            return ask(enrolment_pb2_grpc.EnrolmentServiceStub(channel))
     except channels.PinError as error:
         raise CredentialsError(str(error)) from None
     except (grpc.RpcError, ssl.SSLError) as error:
-        said = error.details() if isinstance(error, grpc.aio.AioRpcError) else "TLS failed"
+        said = error.details() if isinstance(error, grpc.Call) else "TLS failed"
         raise CredentialsError(f"{enrolment}: refused: {said}") from None
 
 

@@ -22,13 +22,17 @@ import grpc
 #: Bytes of one message; the largest report that the bounds of the messages allow is smaller.
 MESSAGE_LIMIT = 4 * 1024 * 1024
 
-#: Every channel of an agent: bounded messages, a ping after 30 s of silence, 10 s to answer.
+#: Every channel of an agent: bounded messages, a ping after 30 s of silence, 10 s to answer; a
+#: controller that is back is noticed within seconds, however long it was away.
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_LIMIT),
     ("grpc.max_send_message_length", MESSAGE_LIMIT),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.enable_retries", 0),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 2000),
 )
 
 
@@ -60,15 +64,13 @@ def rotating_server_credentials(
     )
 
 
-def client_channel(
-    target: str, *, trust_bundle: bytes, chain: bytes, key: bytes
-) -> grpc.aio.Channel:
+def client_channel(target: str, *, trust_bundle: bytes, chain: bytes, key: bytes) -> grpc.Channel:
     """The agent's channel to the decision port, with its client certificate (PEM)."""
     credentials = grpc.ssl_channel_credentials(trust_bundle, key, chain)
-    return grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
+    return grpc.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
 
 
-def enrolment_channel(target: str, ca_sha256: str, *, timeout: float = 10.0) -> grpc.aio.Channel:
+def enrolment_channel(target: str, ca_sha256: str, *, timeout: float = 10.0) -> grpc.Channel:
     """A channel to the enrolment port, trusting only the CA with this SHA-256 (hex, of its DER).
 
     Blocks for one TLS handshake, at most ``timeout`` seconds per step.
@@ -78,7 +80,7 @@ def enrolment_channel(target: str, ca_sha256: str, *, timeout: float = 10.0) -> 
     """
     root = ssl.DER_cert_to_PEM_cert(_pinned(target, ca_sha256, timeout))
     credentials = grpc.ssl_channel_credentials(root.encode("ascii"))
-    return grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
+    return grpc.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
 
 
 def _pinned(target: str, ca_sha256: str, timeout: float) -> bytes:
