@@ -209,3 +209,26 @@ def test_unknown_command_names_the_nearest():
 
     assert result.returncode == 2
     assert b"'scan'" in result.stderr
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif"])
+def test_reports_that_cannot_be_printed_are_code_two(form, folder):
+    """A full disk behind standard output must not look like an outcome."""
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            [LOCKGATE, "scan", "--format", form, str(folder / "a.txt")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+
+    assert result.returncode == 2
+    assert b"Traceback" not in result.stderr
+
+
+def test_file_that_hides_its_size_is_never_clean():
+    """A file of procfs says that it is empty, and is not."""
+    (report,) = lines(run("scan", "--format", "json", "/proc/self/environ"))
+
+    assert (report["outcome"], report["sha256"]) == ("incomplete", None)

@@ -3,7 +3,8 @@
 Rules enforced here:
 
 1. Exit code over all paths: 1 if any outcome is found, else 3 if any is incomplete, else 0;
-   2 for wrong usage and for a path that does not exist (nothing is scanned then).
+   2 for wrong usage, for a path that does not exist (nothing is scanned then), and when the
+   reports cannot be printed.
 2. ``--format json`` prints one object per line and top-level file, as soon as it is known;
    standard output carries nothing else.
 3. Progress and colours appear on a terminal only; ``NO_COLOR`` is obeyed.
@@ -31,6 +32,7 @@ from lockgate.scan.report import Outcome, Report
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
+_UNPRINTED = 2
 _CODES = {Outcome.CLEAN: 0, Outcome.INCOMPLETE: 3, Outcome.FOUND: 1}
 #: Found outweighs incomplete, which outweighs clean.
 _GRAVITY = (0, 3, 1)
@@ -59,9 +61,16 @@ def scan(
     forbid_core_dumps()
     _require_all(paths)
     scanner = _scanner(registry or [], profile, strict=strict)
-    with printer(format_, scanner.info) as output:
-        found = reports(scanner, paths, sys.stdin.buffer, output.progress)
-        code = _show_all(found, output)
+    try:
+        with printer(format_, scanner.info) as output:
+            found = reports(scanner, paths, sys.stdin.buffer, output.progress)
+            code = _show_all(found, output)
+        sys.stdout.flush()
+    except OSError as error:
+        sys.stderr.write(f"lockgate scan: cannot print the reports: {error.strerror}\n")
+        sys.stderr.flush()
+        # The interpreter would try once more to write what is buffered, and end with 120.
+        os._exit(_UNPRINTED)
     raise typer.Exit(code)
 
 

@@ -122,7 +122,8 @@ def file_chunks(fd: int, size: int) -> Iterator[bytes]:
 
     Raises:
         OSError: the file cannot be read at some place.
-        EOFError: the file ends before ``size``: it was cut while it was read.
+        EOFError: the file ends before ``size``, or goes on behind it: it was cut or grew while
+            it was read, or its size never was the truth, as in procfs.
     """
     position = 0
     for start, stop in data_extents(fd, size):
@@ -134,7 +135,7 @@ def file_chunks(fd: int, size: int) -> Iterator[bytes]:
                 raise EOFError
             yield chunk
             position += len(chunk)
-    if os.fstat(fd).st_size < size:
+    if os.fstat(fd).st_size < size or os.pread(fd, 1, size):
         raise EOFError
     yield from _zeros(size - position)
 

@@ -197,7 +197,7 @@ class Survey:
         except OutOfTimeError:
             stop = Gap(GapReason.TIME_LIMIT, detail="the time allowed for the scan ran out")
         except EOFError:
-            stop = Gap(GapReason.CHANGED, detail="the file became shorter while it was read")
+            stop = Gap(GapReason.CHANGED, detail="the file is shorter or longer than its size")
         except OSError as error:
             detail = f"read error: {error.strerror}"
             stop = Gap(GapReason.UNREADABLE, detail=detail)
