@@ -10,7 +10,7 @@ Rules enforced here:
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from lockgate.controller.store.schema import incidents
 from lockgate.scan.report import Finding, FindingClass, Report
@@ -19,6 +19,11 @@ from lockgate.scan.report import Finding, FindingClass, Report
 CANARY = "lockgate-canary"
 
 _NO_INCIDENT = frozenset({FindingClass.TEST, FindingClass.RNG})
+
+# Statements of the hot path are built once: building costs more than SQLite's work.
+_KNOWN = select(incidents.c.last_seen_at).where(incidents.c.fingerprint == bindparam("key"))
+_NEW_INCIDENT = insert(incidents)
+_SEEN_AGAIN = update(incidents).where(incidents.c.fingerprint == bindparam("key"))
 
 
 def is_canary(report: Report) -> bool:
@@ -36,21 +41,15 @@ def opening(report: Report) -> tuple[Finding, ...]:
 def record(connection: Connection, report: Report, micros: int) -> None:
     """Open or continue the incident of every finding."""
     for finding in opening(report):
-        known = connection.execute(
-            select(incidents).where(incidents.c.fingerprint == finding.fingerprint)
-        ).first()
+        row = _row(finding)
+        known = connection.execute(_KNOWN, {"key": finding.fingerprint}).first()
         if known is None:
-            connection.execute(
-                insert(incidents).values(**_row(finding), first_seen_at=micros, last_seen_at=micros)
-            )
+            times = {"first_seen_at": micros, "last_seen_at": micros}
+            connection.execute(_NEW_INCIDENT, {**row, **times})
             continue
         rises = finding.class_ is FindingClass.PROTECTED
-        changed = _row(finding) if rises else {}
-        connection.execute(
-            update(incidents)
-            .where(incidents.c.fingerprint == finding.fingerprint)
-            .values(**changed, last_seen_at=max(micros, known.last_seen_at))
-        )
+        changed = {**(row if rises else {}), "last_seen_at": max(micros, known.last_seen_at)}
+        connection.execute(_SEEN_AGAIN, {"key": finding.fingerprint, **changed})
 
 
 def _row(finding: Finding) -> dict[str, object]:

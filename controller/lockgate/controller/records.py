@@ -41,6 +41,13 @@ _LARGEST = 2**63 - 1
 
 # Statements of the hot path are built once: building costs more than SQLite's work.
 _NEW_VERDICT = insert(verdicts)
+_NEW_FINDING = insert(findings)
+_NEW_RECEIPT = insert(receipts)
+_RECEIVED = (
+    update(verdicts)
+    .where(verdicts.c.transfer_id == bindparam("transfer"))
+    .values(receipt_due_at=None)
+)
 _HOST = select(verdicts.c.host).where(verdicts.c.transfer_id == bindparam("transfer_id")).limit(1)
 _FINDINGS = (
     select(findings.c.fingerprint, findings.c["class"])
@@ -86,7 +93,7 @@ def record_verdict(connection: Connection, ledger: Ledger, decided: Decided) -> 
     index = ledger.append(connection, entry)
     connection.execute(_NEW_VERDICT, {"ledger_index": index, **_verdict_row(decided, clear)})
     if report.findings:
-        connection.execute(insert(findings), _finding_rows(index, report))
+        connection.execute(_NEW_FINDING, _finding_rows(index, report))
         incidents.record(connection, report, to_micros(decided.now))
     if _tells_of_verdict(decided):
         alert = event.verdict_event(transfer, report, decided.decision, index, decided.now)
@@ -109,14 +116,8 @@ def record_receipt(
         done, host=host, request_id=request_id, commitment=clear.commitment, now=now
     )
     index = ledger.append(connection, entry)
-    connection.execute(
-        insert(receipts).values(ledger_index=index, **_receipt_row(done, host, clear))
-    )
-    connection.execute(
-        update(verdicts)
-        .where(verdicts.c.transfer_id == done.transfer_id)
-        .values(receipt_due_at=None)
-    )
+    connection.execute(_NEW_RECEIPT, {"ledger_index": index, **_receipt_row(done, host, clear)})
+    connection.execute(_RECEIVED, {"transfer": done.transfer_id})
     if _tells_of_receipt(connection, done):
         found = _found(connection, done.transfer_id)
         alert = event.receipt_event(done, host, found, index, now)

@@ -19,6 +19,9 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from lockgate.controller.store.schema import alerts, dead_letters, destinations
 
+# Statements of the hot path are built once: building costs more than SQLite's work.
+_NEW_ALERT = insert(alerts)
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:
@@ -31,14 +34,13 @@ class Alert:
 
 def put(connection: Connection, event: Mapping[str, Any], ledger_index: int, micros: int) -> None:
     """Add an event to the outbox."""
-    connection.execute(
-        insert(alerts).values(
-            uid=event["metadata"]["uid"],
-            created_at=micros,
-            ledger_index=ledger_index,
-            event=json.dumps(event, ensure_ascii=False, separators=(",", ":")),
-        )
-    )
+    row = {
+        "uid": event["metadata"]["uid"],
+        "created_at": micros,
+        "ledger_index": ledger_index,
+        "event": json.dumps(event, ensure_ascii=False, separators=(",", ":")),
+    }
+    connection.execute(_NEW_ALERT, row)
 
 
 def add_destination(connection: Connection, name: str) -> None:

@@ -26,6 +26,11 @@ from lockgate.controller.ledger.entry import entry_bytes
 from lockgate.controller.ledger.note import sign_checkpoint
 from lockgate.controller.ledger.schema import ledger_checkpoints, ledger_entries, ledger_nodes
 
+# Statements of the hot path are built once: building costs more than SQLite's work.
+_LAST_INDEX = select(func.max(ledger_entries.c.index))
+_NEW_ENTRY = insert(ledger_entries)
+_NEW_NODE = insert(ledger_nodes)
+
 
 class Ledger:
     """The tree of one store. Used by one thread at a time."""
@@ -47,14 +52,14 @@ class Ledger:
         raw = entry_bytes(entry)
         index = self._follow(connection)
         leaf = tree.leaf_hash(raw)
-        connection.execute(insert(ledger_entries).values(index=index, entry=raw, leaf_hash=leaf))
+        connection.execute(_NEW_ENTRY, {"index": index, "entry": raw, "leaf_hash": leaf})
         completed = tree.append(index, self._frontier, leaf)
         self._size = index + 1
         if completed:
             rows = [
                 {"level": node[0], "index": node[1], "hash": value} for node, value in completed
             ]
-            connection.execute(insert(ledger_nodes), rows)
+            connection.execute(_NEW_NODE, rows)
         return index
 
     def _follow(self, connection: Connection) -> int:
@@ -81,7 +86,7 @@ class Ledger:
 
 def size_of(connection: Connection) -> int:
     """How many entries there are."""
-    last = connection.execute(select(func.max(ledger_entries.c.index))).scalar()
+    last = connection.execute(_LAST_INDEX).scalar()
     return 0 if last is None else int(last) + 1
 
 
