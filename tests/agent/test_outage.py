@@ -140,10 +140,12 @@ def test_a_dead_controller_holds_what_is_new_and_hears_of_it_later(site: Site) -
     assert error_of(known) == 0
     assert "controller-unreachable" in site.why(new)
     assert "status" in site.why(new)
+    assert site.status()["state"] == "degraded"
 
     site.start_controller()
     wait_until(lambda: error_of(new) == 0, 20)
     wait_until(lambda: site.status()["controller"]["waiting"] == 0, 20)
+    assert site.status()["state"] == "enforcing"
     held = ("denied", "controller-unreachable")
     assert site.attempts(new).count(held) >= 1
     assert ("allowed", None) in site.attempts(new)

@@ -185,6 +185,14 @@ class ControllerDecider:
             **self.counts,
         }
 
+    def weaknesses(self) -> tuple[str, ...]:
+        """Why files cannot be decided now, for status; empty: nothing is known against it."""
+        if self._credentials.expired():
+            return ("the agent's certificate is not valid now",)
+        if self._unsent and not self._reached:
+            return ("the controller does not take what it is told; new files are held",)
+        return ()
+
     def close(self) -> None:
         """Write what waits into the spool, then stop; what was not said is said next time."""
         self._closing = True

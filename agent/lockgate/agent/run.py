@@ -162,11 +162,13 @@ def _services(
     def whole() -> dict[str, Any]:
         said = status()
         said["workers"] = {"pids": workers.process_ids(), "waiting": workers.waiting()}
-        if weak := workers.weaknesses():
-            said["state"] = "degraded" if said["state"] == "enforcing" else said["state"]
-            said["reasons"] = [*said.get("reasons", []), *weak]
+        weak = list(workers.weaknesses())
         if isinstance(decider, ControllerDecider):
             said["controller"] = decider.status()
+            weak += decider.weaknesses()
+        if weak and said["state"] == "enforcing":
+            said["state"] = "degraded"
+        said["reasons"] = [*said["reasons"], *weak]
         return said | {"pid": os.getpid(), "host": _host_of(settings, decider)}
 
     def report() -> dict[str, Any]:
