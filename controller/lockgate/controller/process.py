@@ -5,13 +5,16 @@ Rules enforced here:
 1. Its memory holds keys: no core dump of it is ever written, and no process without
    privileges may trace it (prctl(2), PR_SET_DUMPABLE).
 2. Files it makes are readable by their owner only.
-3. Logs are JSON lines on stderr: a constant message and fields.
+3. Logs are JSON lines on stderr: a constant message and fields. Of an exception they have the
+   type and the places in the code, never its text or variables: those could hold a token.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import traceback
+from typing import Any
 
 import structlog
 
@@ -30,8 +33,18 @@ def log_to_stderr() -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _place_of_fault,
             structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _place_of_fault(_logger: object, _method: str, event: Any) -> Any:
+    """What is logged of the exception being handled."""
+    kind, _, trace = sys.exc_info()
+    if event.pop("exc_info", False) and kind is not None:
+        event["fault"] = kind.__name__
+        event["at"] = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(trace)]
+    return event
