@@ -8,6 +8,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "incident"), str(TESTS / "bench")]
 
@@ -35,6 +38,13 @@ def _of(name: str, pid: int) -> Memory:
     return Memory(name, int(values["VmRSS"]) * 1024 / 1e6, int(values["VmHWM"]) * 1024 / 1e6)
 
 
+def _public_key() -> bytes:
+    """The public half of a key that is in none of the files: the registry is searched for."""
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return public.public_bytes(serialization.Encoding.PEM, form)
+
+
 def _pids(module: str, run_dir: Path) -> list[int]:
     """Processes started as ``python -m module`` whose command line or parent is of this run."""
     found = []
@@ -49,33 +59,36 @@ def _pids(module: str, run_dir: Path) -> list[int]:
     return found
 
 
-def _read_both(zone: Path, work: Path) -> None:
+def _read_both(zone: Path) -> None:
+    """Open a dense core and a large random file until each is judged."""
     core = corpora.core_of(corpora.DENSE_PROGRAM, zone / "dense")
-    large = corpora.random_file(zone, MEGABYTES)
-    for path in (core, large):
+    for path in (core, corpora.random_file(zone, MEGABYTES)):
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                path.open("rb").close()
-                break
-            except BlockingIOError:  # the scan still runs: try again
-                time.sleep(0.5)
-            except PermissionError:
-                break
-    (work / "read").touch()
+        while not _judged(path) and time.monotonic() < deadline:
+            time.sleep(0.5)
+
+
+def _judged(path: Path) -> bool:
+    try:
+        path.open("rb").close()
+    except PermissionError:  # EPERM: refused for good
+        return True
+    except OSError:  # EAGAIN: the scan still runs
+        return False
+    return True
 
 
 def run(folder: Path) -> list[Memory]:
     """Four processes. Needs root."""
     controller = Controller(folder / "controller", folder)
     controller.prepare()
-    registry = folder / "protected.toml"
+    registry = folder / "protected.pem"
     with scratch_filesystem(folder, 4096) as (zone, _), controller.running():
-        registry.write_text("")
+        registry.write_bytes(_public_key())
         agent = Agent(folder / "agent", folder, zone, registry)
         agent.enrol(controller)
         with agent.running(controller, enforcing=True):
-            _read_both(zone, folder)
+            _read_both(zone)
             assert isinstance(agent.part, Part)
             assert isinstance(controller.part, Part)
             run_dir = agent.state / "run"
