@@ -1,6 +1,7 @@
 """The serving controller, as an agent and an operator see it: real process, real mTLS."""
 
 import contextlib
+import dataclasses
 import json
 import signal
 import threading
@@ -149,6 +150,20 @@ def test_a_watched_zone_alerts_of_what_was_not_stopped_only(controller, agent, s
     events = [a["event"] for a in controller.read(reading.alerts_of, 1000)]
     told = [(e["activity_id"], e["action"], e["disposition"], e["severity_id"]) for e in events]
     assert told == [(1, "Unknown", "Detected", 4), (2, "Allowed", "Logged", 4)]
+
+
+def test_what_was_held_without_asking_is_a_finding_of_its_own(controller, agent, samples):
+    """A hold of the agent's own has no verdict to update: the first receipt is the finding."""
+    transfer = samples.transfer()
+    held = dataclasses.replace(
+        receipt_for(transfer, Verdict.HOLD), hold_reason=HoldReason.LIVE_WRITER
+    )
+    agent.tell(held)
+    agent.tell(held)
+    events = [a["event"] for a in controller.read(reading.alerts_of, 1000)]
+    told = [(e["activity_name"], e["disposition"], e["finding_info"]["uid"]) for e in events]
+    uid = transfer.transfer_id
+    assert told == [("Create", "Blocked", uid), ("Update", "Blocked", uid)]
 
 
 def test_a_repeated_request_gets_the_same_answer(controller, agent, samples):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
 from lockgate.controller import entries, incidents
 from lockgate.controller.alerts import event, outbox
@@ -49,6 +49,10 @@ _RECEIVED = (
     .values(receipt_due_at=None)
 )
 _HOST = select(verdicts.c.host).where(verdicts.c.transfer_id == bindparam("transfer_id")).limit(1)
+_KNOWN = select(
+    exists().where(verdicts.c.transfer_id == bindparam("transfer_id"))
+    | exists().where(receipts.c.transfer_id == bindparam("transfer_id"))
+)
 _FINDINGS = (
     select(findings.c.fingerprint, findings.c["class"])
     .join(verdicts, verdicts.c.ledger_index == findings.c.ledger_index)
@@ -116,11 +120,12 @@ def record_receipt(
         done, host=host, request_id=request_id, commitment=clear.commitment, now=now
     )
     index = ledger.append(connection, entry)
+    new = not connection.execute(_KNOWN, {"transfer_id": done.transfer_id}).scalar()
     connection.execute(_NEW_RECEIPT, {"ledger_index": index, **_receipt_row(done, host, clear)})
     connection.execute(_RECEIVED, {"transfer": done.transfer_id})
     if _tells_of_receipt(connection, done):
         found = _found(connection, done.transfer_id)
-        alert = event.receipt_event(done, host, found, index, now)
+        alert = event.receipt_event(done, host, found, index, now, new=new)
         outbox.put(connection, alert, index, to_micros(now))
     return index
 

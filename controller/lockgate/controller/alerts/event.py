@@ -74,19 +74,22 @@ def receipt_event(
     found: Mapping[str, FindingClass],
     ledger_index: int,
     now: datetime,
+    *,
+    new: bool = False,
 ) -> dict[str, Any]:
     """An agent did something about a transfer; updates the finding of its verdict.
 
-    ``found`` are the keys in the file: fingerprint and class.
+    ``found`` are the keys in the file: fingerprint and class. ``new``: nothing was told of
+    the transfer before, since the agent held it without asking.
     """
     title = f"{receipt.enforcement.value}; decided: {receipt.verdict.value}"
     message = f"{receipt.enforcement.explanation} The verdict was {receipt.verdict.value}."
     return {
-        **ocsf.frame(UPDATE, receipt_severity(receipt, found.values()), now),
+        **ocsf.frame(CREATE if new else UPDATE, receipt_severity(receipt, found.values()), now),
         **ocsf.control(_DONE[receipt.enforcement]),
         "message": message,
         "finding_info": ocsf.finding_info(
-            receipt.transfer_id, title, receipt.enforce_time, found.values(), new=False
+            receipt.transfer_id, title, receipt.enforce_time, found.values(), new=new
         ),
         "file": ocsf.file(receipt.path, None, None),
         "device": ocsf.device(host, ""),
