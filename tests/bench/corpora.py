@@ -7,6 +7,7 @@ keys and the addresses.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -77,15 +78,15 @@ def random_file(folder: Path, megabytes: int = 256) -> Path:
 
 
 def library_folder(folder: Path, megabytes: int = 200) -> Path:
-    """Copies of this machine's largest shared libraries, up to a total size."""
+    """Copies of this machine's shared libraries up to 10 MB, the largest first, to a total size."""
     target = folder / "libraries"
     target.mkdir()
     room = megabytes << 20
-    found = [p for p in Path("/usr/lib").rglob("*.so*") if p.is_file() and not p.is_symlink()]
-    for library in sorted(found, key=lambda p: -p.stat().st_size):
-        size = library.stat().st_size
-        if size <= room:
-            shutil.copyfile(library, target / f"{len(list(target.iterdir()))}-{library.name}")
+    found = [p for p in Path("/usr/lib").rglob("*.so*") if re.search(r"\.so(\.|$)", p.name)]
+    sizes = {p: p.stat().st_size for p in found if p.is_file() and not p.is_symlink()}
+    for number, (library, size) in enumerate(sorted(sizes.items(), key=lambda pair: -pair[1])):
+        if size <= min(room, 10 << 20):
+            shutil.copyfile(library, target / f"{number}-{library.name}")
             room -= size
     return target
 
