@@ -12,9 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from lockgate.scan.source import READ_BYTES
+
 #: Bytes at either end of a stored member that are shown twice, so that what crosses the border
 #: is seen whole.
 MARGIN_BYTES = 1 << 14
+#: Shared, because fresh pages of zeros cost more than the zeros do.
+_ZEROS = bytes(READ_BYTES)
 
 
 class Shown:
@@ -37,8 +41,10 @@ class Shown:
             self._feed(head)
         kept = self._held + piece[-MARGIN_BYTES:]
         blank = len(self._held) + len(piece) - min(len(kept), MARGIN_BYTES)
-        if blank:
-            self._feed(bytes(blank))
+        while blank:
+            zeros = _ZEROS[:blank]
+            self._feed(zeros)
+            blank -= len(zeros)
         self._held = kept[-MARGIN_BYTES:]
 
     @contextmanager

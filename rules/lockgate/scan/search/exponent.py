@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from lockgate.scan.search.limbs import Indexes, Words
 
-#: Divisible by every usual gcd(p-1, q-1): lambda(n) is phi(n) divided by it.
-_MULTIPLE = 5040
-#: Beyond this many bits of ``e * _MULTIPLE`` one limb tells too little.
+#: Divisible by gcd(p-1, q-1), by which lambda(n) is less than phi(n), for 99 keys of 100.
+MULTIPLE = 2**5 * 3**3 * 5 * 7 * 11 * 13 * 17 * 19
+#: Beyond this many bits of ``e * MULTIPLE`` one limb tells too little.
 _MOST_BITS = 48
 _HALF = np.uint64(32)
 #: What dropping the low halves of both factors costs at most, in units of 2**-64.
@@ -35,9 +35,9 @@ class ExponentTest:
         """``moduli``: (n, e), each n of ``size`` limbs."""
         self._size = size
         scaled = [
-            (e * _MULTIPLE, (e * _MULTIPLE << 64 * size + 64) // n)
+            (e * MULTIPLE, (e * MULTIPLE << 64 * size + 64) // n)
             for n, e in moduli
-            if (e * _MULTIPLE).bit_length() <= _MOST_BITS
+            if (e * MULTIPLE).bit_length() <= _MOST_BITS
         ]
         self._steps = [
             (np.uint64(k >> 64), np.uint64((k >> 32) & 0xFFFFFFFF), np.uint64(_ROUNDING + 4 * m))

@@ -24,10 +24,10 @@ from lockgate.scan.prove import rsa
 from lockgate.scan.report import FindingClass, FindingKind, Proof
 from lockgate.scan.search import bignum
 from lockgate.scan.search.divide import Moduli
+from lockgate.scan.search.exponent import MULTIPLE
 from lockgate.scan.search.numbers import Number, NumberPool
 
 USUAL_EXPONENT = 65537
-_SMALL_MULTIPLE = 5040
 #: Public exponents that no key was seen with are taken to be shorter than this.
 _LEAST_UNUSUAL_EXPONENT = 1 << 64
 
@@ -143,14 +143,14 @@ def _may_invert(n: int, e: int, d: int) -> bool:
     """Whether ``d`` looks like ``e``'s inverse modulo phi(n) or lambda(n).
 
     ``e * d - 1 = k * phi(n) / g`` with a small g, and phi(n) is n but for its lower half, so
-    that ``-e * d * 5040 mod n`` has a little more than half the bits of n when g divides 5040.
+    that ``-e * d * M mod n`` has a little more than half the bits of n when g divides M.
     The primes of Diffie-Hellman groups and their halves leave much less.
     """
     half = n.bit_length() // 2
     if not half < d.bit_length() <= n.bit_length():
         return False
-    rest = (-e * d * _SMALL_MULTIPLE % n).bit_length()
-    return half - 16 < rest < half + e.bit_length() + 16
+    rest = (-e * d * MULTIPLE % n).bit_length()
+    return half - 16 < rest < half + e.bit_length() + MULTIPLE.bit_length() + 3
 
 
 def _sighting(number: Number, n: int, e: int, proof: tuple[Proof, ...]) -> Sighting:
