@@ -1,11 +1,46 @@
-"""What every test shares: in CI a skipped test is a failure."""
+"""What every test shares: root tests need root, and in CI a skipped test is a failure."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import resource
+import shutil
+from collections.abc import Generator, Iterator
 
 import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cores_of_children() -> Iterator[None]:
+    """Commands run inside this process may not take its children's right to dump core."""
+    real = resource.setrlimit
+
+    def unless_core(which: int, limits: tuple[int, int]) -> None:
+        if which != resource.RLIMIT_CORE:
+            real(which, limits)
+
+    resource.setrlimit = unless_core
+    yield
+    resource.setrlimit = real
+
+
+@pytest.fixture(autouse=True)
+def _log_settings() -> Iterator[None]:
+    """A test that sets up logging leaves no logger on a closed stream behind."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what needs root where there is none."""
+    able = os.geteuid() == 0 and shutil.which("mkfs.ext4")
+    for item in items:
+        if "scratch" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.root)
+        if item.get_closest_marker("root") and not able:
+            item.add_marker(pytest.mark.skip(reason="needs root and mkfs.ext4"))
 
 
 @pytest.hookimpl(hookwrapper=True)
