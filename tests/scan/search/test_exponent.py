@@ -38,7 +38,10 @@ def reduced(key) -> tuple[int, int]:
 
 
 def test_exponent_is_told_among_random_windows(key):
-    """The exponent passes in both of its usual forms, random numbers do not."""
+    """The exponent passes in both of its usual forms; of random numbers hardly any do.
+
+    One window of 2**17 passes by chance (the tolerance is 4 * e * MULTIPLE of 2**64).
+    """
     public = key.public_key().public_numbers()
     size = public.n.bit_length() // 64
     noise = os.urandom(8 * 4096)
@@ -48,7 +51,8 @@ def test_exponent_is_told_among_random_windows(key):
 
     likely = test.likely(words, np.arange(len(words) - size + 1))
 
-    assert likely.tolist() == [512, 512 + size + 512]
+    assert {512, 512 + size + 512} <= set(likely.tolist())
+    assert len(likely) < 10
 
 
 @settings(max_examples=50, deadline=None)
