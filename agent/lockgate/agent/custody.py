@@ -48,13 +48,17 @@ def unseal(fd: int) -> None:
         return
 
 
-def is_sole(fd: int) -> bool:
-    """True when nobody else has the file open, neither to read nor to write."""
+def is_sole(fd: int, *, keep: bool = False) -> bool:
+    """True when nobody else has the file open, neither to read nor to write.
+
+    ``keep``: leave the lease that shows it to the close of ``fd``.
+    """
     try:
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
     except OSError:
         return False
-    unseal(fd)
+    if not keep:
+        unseal(fd)
     return True
 
 

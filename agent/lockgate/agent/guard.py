@@ -249,8 +249,8 @@ class Guard:
 
     def _closed(self, fd: int, *, wrote: bool) -> None:
         try:
-            sole = is_sole(fd)
-            quiet = sole or seal(fd)
+            sole = is_sole(fd, keep=not wrote)  # closing gives the lease back
+            quiet = sole or (wrote and seal(fd))
             status = os.fstat(fd)
             self._do(self._gate.closed((status.st_dev, status.st_ino), sole=sole, quiet=quiet))
             if wrote and quiet and stat.S_ISREG(status.st_mode):
