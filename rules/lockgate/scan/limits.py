@@ -66,7 +66,7 @@ class Limits:
     #: Seconds one run of the rule engine over one block may take.
     rule_seconds: int = 20
     #: BIGNUM structures followed in one dump.
-    bignums: int = 500_000
+    bignums: int = 60_000
     #: Numbers kept as possible RSA moduli.
     moduli: int = 8192
     #: Windows divided into known moduli.
