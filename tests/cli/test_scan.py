@@ -12,6 +12,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization as ser
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from lockgate.cli.targets import scan_path
+from lockgate.formats.scanner import standard_scanner
+from lockgate.scan.engine import Scanner
+from lockgate.scan.report import GapReason, Outcome, report_to_json
+
 LOCKGATE = str(Path(sys.executable).with_name("lockgate"))
 
 
@@ -155,6 +160,23 @@ def test_broken_registry_is_wrong_usage(tmp_path):
     assert result.returncode == 2
     assert b"registry" in result.stderr
     assert b"Traceback" not in result.stderr
+
+
+def test_fault_of_ours_is_a_gap_that_quotes_nothing(tmp_path, monkeypatch):
+    """An unforeseen fault ends one file as incomplete, without the text of the fault."""
+
+    def fail(*_, **__):
+        raise ValueError("bytes of the file")
+
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    monkeypatch.setattr(Scanner, "scan_fd", fail)
+
+    report = scan_path(standard_scanner(), os.fsencode(path), None)
+
+    assert report.outcome is Outcome.INCOMPLETE
+    assert [gap.reason for gap in report.gaps] == [GapReason.WORKER_LOST]
+    assert "bytes of the file" not in json.dumps(report_to_json(report))
 
 
 def test_scanning_process_leaves_no_core():

@@ -6,6 +6,8 @@ Rules enforced here:
    they point to is scanned where it stands). A path given by the user is followed.
 2. A FIFO or device is never opened for its content: opening alone could hang or act.
 3. What cannot be listed or opened is a report with a gap, never left out.
+4. A fault of ours while one file is scanned is a gap of that file. It is not a stack trace,
+   whose text could hold bytes of the file and whose exit code would say ``found``.
 """
 
 from __future__ import annotations
@@ -49,9 +51,16 @@ def scan_path(scanner: Scanner, path: bytes, progress: Progress | None) -> Repor
     except OSError as error:
         return scanner.unreadable(path, 0, f"cannot open: {error.strerror}")
     try:
-        return scanner.scan_fd(fd, path, progress=progress)
+        return _scan_open(scanner, fd, path, progress)
     finally:
         os.close(fd)
+
+
+def _scan_open(scanner: Scanner, fd: int, name: bytes, progress: Progress | None) -> Report:
+    try:
+        return scanner.scan_fd(fd, name, progress=progress)
+    except Exception as fault:  # noqa: BLE001 - rule 4: one file's fault is that file's gap
+        return scanner.lost(name, fault)
 
 
 def scan_stream(scanner: Scanner, stream: BinaryIO, progress: Progress | None) -> Report:
@@ -61,7 +70,7 @@ def scan_stream(scanner: Scanner, stream: BinaryIO, progress: Progress | None) -
             while piece := stream.read(_COPY_BYTES):
                 spool.write(piece)
             spool.flush()
-            return scanner.scan_fd(spool.fileno(), b"-", progress=progress)
+            return _scan_open(scanner, spool.fileno(), b"-", progress)
     except OSError as error:
         return scanner.unreadable(b"-", 0, f"cannot read: {error.strerror}")
 

@@ -94,6 +94,14 @@ class Scanner:
         gap = Gap(GapReason.UNREADABLE, detail=detail)
         return self._report(name, size, _Seen(None, (), (gap,), 0), time.monotonic())
 
+    def lost(self, name: str | bytes, fault: Exception) -> Report:
+        """The report of a scan that ended by a fault of ours.
+
+        Only the kind of the fault is told: its text may hold bytes of the file.
+        """
+        gap = Gap(GapReason.WORKER_LOST, detail=f"the scan ended by {type(fault).__name__}")
+        return self._report(name, 0, _Seen(None, (), (gap,), 0), time.monotonic())
+
     def special(self, name: str | bytes) -> Report:
         """The report of a FIFO, socket or device, which must not even be opened."""
         gap = Gap(GapReason.SPECIAL_FILE, detail="not a regular file")
