@@ -19,8 +19,9 @@ import resource
 import signal
 from dataclasses import dataclass
 
+from lockgate.cli.hardening import forbid_core_dumps
+
 _PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -50,12 +51,6 @@ def worker_account(names: tuple[str, ...] = WORKER_USERS) -> Account:
             continue
         return Account(entry.pw_uid, entry.pw_gid)
     raise LookupError(f"no user to run scans as; create one of: {', '.join(names)}")
-
-
-def forbid_core_dumps() -> None:
-    """No core dump of this process, and no /proc access to it for its own user."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def confine_worker(account: Account | None, private_bytes: int, parent: int) -> None:

@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import array
 import contextlib
-import ctypes
 import errno
 import os
 import resource
@@ -36,8 +35,8 @@ import time
 from pathlib import Path
 
 from lockgate.agent import fanotify
+from lockgate.cli.hardening import forbid_core_dumps
 
-_PR_SET_DUMPABLE = 4
 _CREDENTIALS = struct.Struct("=iII")
 _PACKET_BYTES = 256
 _TICK_S = 0.25
@@ -47,8 +46,7 @@ SOCKET_NAME = "holder.sock"
 
 def protect_process() -> None:
     """Keep others from dumping, tracing or politely ending this process (prctl(2), proc(5))."""
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    forbid_core_dumps()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:

@@ -23,12 +23,12 @@ import structlog
 
 from lockgate.agent.client import ControllerDecider
 from lockgate.agent.config import AgentSettings, Mode
-from lockgate.agent.confine import forbid_core_dumps
 from lockgate.agent.control import ControlServer
 from lockgate.agent.deciders import AnyDecider, decider_of
 from lockgate.agent.metrics import MetricsServer, Sample
 from lockgate.agent.records import keep_armed, report_records
 from lockgate.agent.workers import WorkerPool, WorkerSettings
+from lockgate.cli.hardening import forbid_core_dumps
 from lockgate.wire.transfer import GuardChange, Zone
 
 Status: TypeAlias = Callable[[], dict[str, Any]]
