@@ -97,7 +97,7 @@ class GuardProcess:
         for entry in Path("/proc").iterdir():
             with suppress(OSError):
                 words = (entry / "cmdline").read_bytes().split(b"\0")
-                if b"lockgate.agent.holder" in words and os.fsencode(self.run_dir) in words:
+                if b"lockgate.agent.guard.holder" in words and os.fsencode(self.run_dir) in words:
                     return int(entry.name)
         return None
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.agent.cache import VerdictCache
+from lockgate.agent.guard.cache import VerdictCache
 from lockgate.scan.report import EngineInfo, Report
 from lockgate.wire.transfer import Boundary, Decision, FileIdentity, HoldReason, Verdict, hold
 

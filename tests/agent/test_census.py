@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.agent.census import open_files, users_of
+from lockgate.agent.guard.census import open_files, users_of
 
 MAPPER = """
 import mmap, os, sys, time

@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "fakes"))
 from transfers import a_receipt, a_report, a_transfer
 
 from controller import FakeController, FakeCredentials
-from lockgate.agent.client import ClientSettings, ControllerDecider
-from lockgate.agent.journal import Journal
-from lockgate.agent.spool import Spool
+from lockgate.agent.uplink.client import ClientSettings, ControllerDecider
+from lockgate.agent.uplink.spool import Spool
+from lockgate.agent.verdicts.journal import Journal
 from lockgate.wire.transfer import Decision, GuardChange, HoldReason, Verdict, Zone
 
 

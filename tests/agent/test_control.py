@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from lockgate.agent.cli import app
 from lockgate.agent.control import ControlServer, NoAgentError, ask
-from lockgate.agent.framing import FramingError, Inbox, encode
 from lockgate.agent.metrics import MetricsServer, Sample, render
+from lockgate.agent.workers.framing import FramingError, Inbox, encode
 
 LOCKGATE = [sys.executable, "-c", "from lockgate.cli.main import main; main()", "agent"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.agent.custody import Custody, identity_of, is_sole, seal, unseal
+from lockgate.agent.guard.custody import Custody, identity_of, is_sole, seal, unseal
 
 pytestmark = pytest.mark.root
 

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from lockgate.agent.errnos import errno_of
+from lockgate.agent.guard.errnos import errno_of
 from lockgate.wire.transfer import Decision, HoldReason, Verdict, hold
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.agent import fanotify
+from lockgate.agent.guard import fanotify
 
 pytestmark = pytest.mark.root
 OPENER = """

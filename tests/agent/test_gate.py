@@ -10,8 +10,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from lockgate.agent.cache import VerdictCache
-from lockgate.agent.commands import (
+from lockgate.agent.guard.cache import VerdictCache
+from lockgate.agent.guard.commands import (
     Ask,
     Command,
     Drop,
@@ -22,8 +22,8 @@ from lockgate.agent.commands import (
     Settle,
     Take,
 )
-from lockgate.agent.gate import Gate, GateSettings
-from lockgate.agent.opener import UNKNOWN, Access
+from lockgate.agent.guard.gate import Gate, GateSettings
+from lockgate.agent.guard.opener import UNKNOWN, Access
 from lockgate.scan.report import EngineInfo, Gap, GapReason, Report
 from lockgate.wire.transfer import Decision, FileIdentity, HoldReason, Verdict, hold
 

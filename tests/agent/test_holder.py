@@ -14,8 +14,8 @@ from typing import Self
 
 import pytest
 
-from lockgate.agent.disarm import disarm
-from lockgate.agent.group import GroupLink, HolderBusyError
+from lockgate.agent.guard.disarm import disarm
+from lockgate.agent.guard.group import GroupLink, HolderBusyError
 
 from .conftest import CLEAN, PRIVATE, GuardProcess, error_of, wait_until
 

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "incident"))
 
 from parts import Controller
 
-from lockgate.agent.identity import Credentials, CredentialsError, enrol
+from lockgate.agent.uplink.identity import Credentials, CredentialsError, enrol
 
 HOUR = timedelta(hours=1)
 

@@ -11,10 +11,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "fakes"))
 
 from transfers import a_receipt, a_report, a_transfer
 
-from lockgate.agent import journal
-from lockgate.agent.journal import Journal
-from lockgate.agent.local import LocalDecider
-from lockgate.agent.why import last, sentences
+from lockgate.agent.verdicts import journal
+from lockgate.agent.verdicts.journal import Journal
+from lockgate.agent.verdicts.local import LocalDecider
+from lockgate.agent.verdicts.why import last, sentences
 from lockgate.scan.report import Report
 from lockgate.wire.transfer import Decision, HoldReason, Transfer, Verdict
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.agent.opener import (
+from lockgate.agent.guard.opener import (
     UNKNOWN,
     Access,
     may_be_opening,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.agent.quarantine import Quarantine, QuarantineError, QuarantineQuota
-from lockgate.agent.zones import GuardedZone, open_zone
+from lockgate.agent.guard.zones import GuardedZone, open_zone
+from lockgate.agent.quarantine.store import Quarantine, QuarantineError, QuarantineQuota
 from lockgate.wire.transfer import Enforcement, Receipt, Verdict, Zone
 
 pytestmark = pytest.mark.root

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.agent.repeats import Repeats
+from lockgate.agent.guard.repeats import Repeats
 from lockgate.wire.transfer import Enforcement, Receipt, Verdict
 
 RECEIPT = Receipt(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.agent.spool import Record, RecordKind, Spool, SpoolFull, decode, encode
+from lockgate.agent.uplink.spool import Record, RecordKind, Spool, SpoolFull, decode, encode
 
 RECORDS = st.lists(
     st.builds(

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "fakes"))
 from guard_neighbours import FakeDecider, FakeWorkers
 
 from lockgate.agent.config import Mode, ZoneSettings
-from lockgate.agent.watch import Watch, WatchSettings
+from lockgate.agent.watch.watch import Watch, WatchSettings
 from lockgate.wire.transfer import Boundary, Enforcement, Verdict
 
 

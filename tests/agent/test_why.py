@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from transfers import a_receipt, a_report, a_transfer
 
-from lockgate.agent.journal import decision_line, receipt_line
-from lockgate.agent.why import last, sentences
+from lockgate.agent.verdicts.journal import decision_line, receipt_line
+from lockgate.agent.verdicts.why import last, sentences
 from lockgate.scan.report import Gap, GapReason
 from lockgate.wire.transfer import Decision, Enforcement, HoldReason, Verdict, hold
 

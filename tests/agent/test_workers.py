@@ -17,8 +17,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lockgate.agent.worker import RULES_FAILED, RulesError, rehearse
-from lockgate.agent.workers import WorkerPool, WorkerSettings
+from lockgate.agent.workers.pool import WorkerPool, WorkerSettings
+from lockgate.agent.workers.worker import RULES_FAILED, RulesError, rehearse
 from lockgate.scan.report import GapReason, Report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "fakes"))
@@ -160,7 +160,7 @@ def test_a_worker_imports_nothing_after_it_gave_up_its_rights(tmp_path: Path) ->
         archive.add(tmp_path / "key.gz", "key.gz")
     (tmp_path / "noise").write_bytes(os.urandom(1 << 18))
     program = (
-        "import os, sys; from lockgate.agent import worker;"
+        "import os, sys; from lockgate.agent.workers import worker;"
         "line = ['--socket', '0', '--parent', '1', '--memory', '1'];"
         "scanner = worker._standard_scanner(worker.options(line)); before = set(sys.modules);"
         "found = [scanner.scan_fd(os.open(n, 0), n).outcome.value for n in sys.argv[1:]];"
@@ -175,8 +175,9 @@ def test_a_worker_imports_nothing_after_it_gave_up_its_rights(tmp_path: Path) ->
 def test_the_agent_imports_nothing_that_parses_hostile_bytes() -> None:
     """numpy, gmpy2 and yara live in the worker only."""
     program = (
-        "import sys, lockgate.agent.cli, lockgate.agent.run, lockgate.agent.watch, "
-        "lockgate.agent.guard; print([m for m in ('numpy', 'gmpy2', 'yara') if m in sys.modules])"
+        "import sys, lockgate.agent.cli, lockgate.agent.run, lockgate.agent.watch.watch, "
+        "lockgate.agent.guard.loop;"
+        "print([m for m in ('numpy', 'gmpy2', 'yara') if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert shown.stdout.strip() == b"[]"

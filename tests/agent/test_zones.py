@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.agent.zones import ZoneError, mount_of, open_zone
+from lockgate.agent.guard.zones import ZoneError, mount_of, open_zone
 from lockgate.wire.transfer import Zone
 
 ZONE = Zone("test")

@@ -9,7 +9,7 @@ import os
 import select
 import sys
 
-from lockgate.agent import fanotify
+from lockgate.agent.guard import fanotify
 
 
 def main() -> None:

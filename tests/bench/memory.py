@@ -95,7 +95,7 @@ def run(folder: Path) -> list[Memory]:
             lockgate("agent", "status", "--run-dir", str(run_dir))
             return [
                 _of("agent", agent.part.pid),
-                *(_of("holder", pid) for pid in _pids("lockgate.agent.holder", run_dir)),
-                *(_of("worker", pid) for pid in _pids("lockgate.agent.worker", run_dir)),
+                *(_of("holder", pid) for pid in _pids("lockgate.agent.guard.holder", run_dir)),
+                *(_of("worker", pid) for pid in _pids("lockgate.agent.workers.worker", run_dir)),
                 _of("controller", controller.part.pid),
             ]

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from guard_neighbours import FakeDecider, FakeWorkers
 
-from lockgate.agent.gate import GateSettings
-from lockgate.agent.group import GroupLink
-from lockgate.agent.guard import Guard, GuardSettings
-from lockgate.agent.quarantine import Quarantine, QuarantineQuota
-from lockgate.agent.zones import open_zone
+from lockgate.agent.guard.gate import GateSettings
+from lockgate.agent.guard.group import GroupLink
+from lockgate.agent.guard.loop import Guard, GuardSettings
+from lockgate.agent.guard.zones import open_zone
+from lockgate.agent.quarantine.store import Quarantine, QuarantineQuota
 from lockgate.wire.transfer import Zone
 
 

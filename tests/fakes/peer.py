@@ -12,7 +12,7 @@ from pathlib import Path
 
 import grpc
 
-from lockgate.agent import identity
+from lockgate.agent.uplink import identity
 from lockgate.scan.report import (
     EngineInfo,
     Finding,

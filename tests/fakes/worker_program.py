@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from lockgate.agent.worker import options, start
+from lockgate.agent.workers.worker import options, start
 from lockgate.scan.report import EngineInfo, Report
 
 

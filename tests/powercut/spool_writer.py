@@ -6,7 +6,7 @@ Usage: ``spool_writer.py FOLDER durable|careless``
 import sys
 from pathlib import Path
 
-from lockgate.agent.spool import RecordKind, Spool
+from lockgate.agent.uplink.spool import RecordKind, Spool
 
 
 def main() -> None:

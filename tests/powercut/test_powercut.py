@@ -23,7 +23,7 @@ from disk import Disk, power_disk  # noqa: E402  # shared by path, not installed
 from parts import Controller, run  # noqa: E402
 from peer import Peer  # noqa: E402
 
-from lockgate.agent.spool import Spool  # noqa: E402
+from lockgate.agent.uplink.spool import Spool  # noqa: E402
 from lockgate.v1 import decision_pb2_grpc  # noqa: E402
 
 pytestmark = [

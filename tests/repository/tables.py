@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from lockgate.agent import errnos
+from lockgate.agent.guard import errnos
 from lockgate.scan import report
 from lockgate.scan.words import Word
 from lockgate.wire import transfer

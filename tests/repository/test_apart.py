@@ -68,8 +68,9 @@ def test_a_distribution_declares_the_parts_it_needs(folder: str) -> None:
 def test_the_agent_process_never_loads_the_search_libraries() -> None:
     """numpy, gmpy2 and yara are the worker's: hostile bytes meet them only there."""
     program = (
-        "import sys; import lockgate.agent.run, lockgate.agent.guard, lockgate.agent.client,"
-        " lockgate.agent.local, lockgate.agent.watch, lockgate.agent.cli;"
+        "import sys; import lockgate.agent.run, lockgate.agent.guard.loop,"
+        " lockgate.agent.uplink.client,"
+        " lockgate.agent.verdicts.local, lockgate.agent.watch.watch, lockgate.agent.cli;"
         "print([m for m in ('numpy', 'gmpy2', 'yara') if m in sys.modules])"
     )
     run = subprocess.run(

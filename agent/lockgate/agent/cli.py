@@ -43,7 +43,7 @@ def enrol(
     """Get this host's certificate for a join token."""
     import socket
 
-    from lockgate.agent import identity
+    from lockgate.agent.uplink import identity
 
     with _failures():
         until = identity.enrol(state_dir, controller, token, host or socket.gethostname())
@@ -120,8 +120,8 @@ def why(
     as_json: Json = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Explain the last verdict on a file: who tried, what was found, what to do."""
-    from lockgate.agent import journal
-    from lockgate.agent.why import last, sentences
+    from lockgate.agent.verdicts import journal
+    from lockgate.agent.verdicts.why import last, sentences
 
     with _failures():
         explained = last(journal.read(state_dir / "journal"), path)
@@ -144,7 +144,7 @@ def disarm(
     """Take the guard off, also when the agent hangs. Recorded and alerted; needs root."""
     from dataclasses import asdict
 
-    from lockgate.agent import disarm as taking_off
+    from lockgate.agent.guard import disarm as taking_off
 
     with _failures():
         record = taking_off.disarm(run_dir, state_dir)
@@ -163,7 +163,7 @@ def quarantine_list(state_dir: StateDir = DEFAULT_STATE, as_json: Json = False) 
     """List the files in quarantine, oldest first."""
     from dataclasses import asdict
 
-    from lockgate.agent.quarantine import read_index
+    from lockgate.agent.quarantine.store import read_index
     from lockgate.scan.names import escape_name
 
     with _failures():
@@ -186,7 +186,7 @@ def quarantine_restore(
     as_json: Json = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Put a file back; it is judged again at its next open."""
-    from lockgate.agent import restoring
+    from lockgate.agent.quarantine import restoring
 
     with _failures():
         receipt = restoring.restore(state_dir, run_dir, zone, quarantine_id, to)
@@ -196,8 +196,8 @@ def quarantine_restore(
 
 def _report_disarm(state_dir: Path) -> None:
     """Tell the controller now; the guard is off already, so a failure is only a delay."""
-    from lockgate.agent.identity import CredentialsError
-    from lockgate.agent.records import report_disarm
+    from lockgate.agent.uplink.identity import CredentialsError
+    from lockgate.agent.verdicts.records import report_disarm
     from lockgate.policy import PolicyError
 
     try:

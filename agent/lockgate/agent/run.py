@@ -21,13 +21,13 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from lockgate.agent.client import ControllerDecider
 from lockgate.agent.config import AgentSettings, Mode
 from lockgate.agent.control import ControlServer
-from lockgate.agent.deciders import AnyDecider, decider_of
 from lockgate.agent.metrics import MetricsServer, Sample
-from lockgate.agent.records import keep_armed, report_records
-from lockgate.agent.workers import WorkerPool, WorkerSettings
+from lockgate.agent.uplink.client import ControllerDecider
+from lockgate.agent.verdicts.deciders import AnyDecider, decider_of
+from lockgate.agent.verdicts.records import keep_armed, report_records
+from lockgate.agent.workers.pool import WorkerPool, WorkerSettings
 from lockgate.cli.hardening import forbid_core_dumps
 from lockgate.wire.transfer import GuardChange, Zone
 
@@ -72,11 +72,11 @@ def run(settings: AgentSettings, *, local: bool) -> None:
 
 
 def _run_guard(settings: AgentSettings, decider: AnyDecider, workers: WorkerPool) -> None:
-    from lockgate.agent.gate import GateSettings
-    from lockgate.agent.group import GroupLink
-    from lockgate.agent.guard import Guard, GuardSettings
-    from lockgate.agent.quarantine import Quarantine, QuarantineQuota
-    from lockgate.agent.zones import open_zone
+    from lockgate.agent.guard.gate import GateSettings
+    from lockgate.agent.guard.group import GroupLink
+    from lockgate.agent.guard.loop import Guard, GuardSettings
+    from lockgate.agent.guard.zones import open_zone
+    from lockgate.agent.quarantine.store import Quarantine, QuarantineQuota
 
     _raise_descriptor_limit(2 * settings.pending_limit + 1024)
     own = [settings.state_dir, settings.run_dir]
@@ -128,7 +128,7 @@ def _run_guard(settings: AgentSettings, decider: AnyDecider, workers: WorkerPool
 
 
 def _run_watch(settings: AgentSettings, decider: AnyDecider, workers: WorkerPool) -> None:
-    from lockgate.agent.watch import Watch, WatchSettings
+    from lockgate.agent.watch.watch import Watch, WatchSettings
 
     watch_settings = WatchSettings(_host_of(settings, decider), settings.scan.timeout_seconds)
     watch = Watch(settings.zones, workers, decider, watch_settings)

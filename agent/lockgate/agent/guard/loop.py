@@ -27,9 +27,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from lockgate.agent import census, fanotify
-from lockgate.agent.cache import Inode, VerdictCache
-from lockgate.agent.commands import (
+from lockgate.agent.guard import census, fanotify
+from lockgate.agent.guard.cache import Inode, VerdictCache
+from lockgate.agent.guard.commands import (
     Ask,
     Command,
     Drop,
@@ -40,17 +40,17 @@ from lockgate.agent.commands import (
     Settle,
     Take,
 )
-from lockgate.agent.custody import Custody, identity_of, is_sole, seal
-from lockgate.agent.errnos import errno_of
-from lockgate.agent.gate import Gate, GateSettings
-from lockgate.agent.group import GroupLink
-from lockgate.agent.opener import may_be_opening, path_of, pending_access, read_opener
+from lockgate.agent.guard.custody import Custody, identity_of, is_sole, seal
+from lockgate.agent.guard.errnos import errno_of
+from lockgate.agent.guard.gate import Gate, GateSettings
+from lockgate.agent.guard.group import GroupLink
+from lockgate.agent.guard.opener import may_be_opening, path_of, pending_access, read_opener
+from lockgate.agent.guard.repeats import Repeats
+from lockgate.agent.guard.snapshot import GuardState, Snapshot
+from lockgate.agent.guard.zones import GuardedZone
 from lockgate.agent.ports import Decider, Workers
-from lockgate.agent.quarantine import Quarantine
-from lockgate.agent.repeats import Repeats
-from lockgate.agent.snapshot import GuardState, Snapshot
-from lockgate.agent.transfers import new_transfer, receipt_of
-from lockgate.agent.zones import GuardedZone
+from lockgate.agent.quarantine.store import Quarantine
+from lockgate.agent.verdicts.transfers import new_transfer, receipt_of
 from lockgate.wire.transfer import (
     Enforcement,
     HoldReason,

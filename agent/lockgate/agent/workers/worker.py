@@ -11,8 +11,8 @@ Rules enforced here:
 3. Whatever goes wrong in a scan ends the process, and nothing about it is printed: an
    exception text may hold bytes of the file. The pool makes it a gap ``worker-lost``.
 
-Started by :mod:`lockgate.agent.workers` as ``python -m lockgate.agent.worker`` with one end of
-a socket pair; answers one job at a time.
+Started by :mod:`lockgate.agent.workers.pool` as ``python -m lockgate.agent.workers.worker`` with
+one end of a socket pair; answers one job at a time.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from lockgate.agent.confine import confine_worker, worker_account
-from lockgate.agent.framing import Inbox, encode
+from lockgate.agent.workers.confine import confine_worker, worker_account
+from lockgate.agent.workers.framing import Inbox, encode
 from lockgate.scan.report import Report, report_to_json
 
 _READ_BYTES = 1 << 16

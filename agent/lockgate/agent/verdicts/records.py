@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lockgate.agent.client import ControllerDecider
 from lockgate.agent.config import AgentSettings, ControllerSettings
-from lockgate.agent.deciders import AnyDecider, decider_of
-from lockgate.agent.disarm import RECORDS
 from lockgate.agent.durable import write_durably
-from lockgate.agent.restoring import CHANGE, receipt_of_record
+from lockgate.agent.guard.disarm import RECORDS
+from lockgate.agent.quarantine.restoring import CHANGE, receipt_of_record
+from lockgate.agent.uplink.client import ControllerDecider
+from lockgate.agent.verdicts.deciders import AnyDecider, decider_of
 from lockgate.wire.transfer import GuardChange, Zone
 
 _ARMED = "armed.json"

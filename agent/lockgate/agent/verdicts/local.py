@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from lockgate.agent.journal import Journal, decision_line, guard_line, receipt_line
 from lockgate.agent.mailbox import Mailbox
+from lockgate.agent.verdicts.journal import Journal, decision_line, guard_line, receipt_line
 from lockgate.scan.report import Report
 from lockgate.wire.transfer import (
     Decision,

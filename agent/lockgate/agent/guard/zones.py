@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockgate.agent import fanotify
+from lockgate.agent.guard import fanotify
 from lockgate.wire.transfer import Zone
 
 _OCTAL = re.compile(r"\\([0-7]{3})")

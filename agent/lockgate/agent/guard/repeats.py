@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from lockgate.agent.cache import Inode
+from lockgate.agent.guard.cache import Inode
 from lockgate.wire.transfer import Receipt
 
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from lockgate.agent.cache import Inode
-from lockgate.agent.commands import Opening
+from lockgate.agent.guard.cache import Inode
+from lockgate.agent.guard.commands import Opening
 
 _THREADS_LIMIT = 4096
 

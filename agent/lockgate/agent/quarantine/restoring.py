@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.agent.control import NoAgentError, ask
-from lockgate.agent.disarm import RECORDS
 from lockgate.agent.durable import write_durably
-from lockgate.agent.journal import Journal, receipt_line
-from lockgate.agent.quarantine import Quarantine
-from lockgate.agent.zones import open_zone
+from lockgate.agent.guard.disarm import RECORDS
+from lockgate.agent.guard.zones import open_zone
+from lockgate.agent.quarantine.store import Quarantine
+from lockgate.agent.verdicts.journal import Journal, receipt_line
 from lockgate.wire.ids import uuid7
 from lockgate.wire.transfer import Enforcement, Receipt, Verdict, Zone
 

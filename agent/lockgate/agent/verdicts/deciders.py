@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from lockgate.agent.client import ClientSettings, ControllerDecider
 from lockgate.agent.config import AgentSettings
-from lockgate.agent.identity import Credentials
-from lockgate.agent.journal import Journal
-from lockgate.agent.local import LocalDecider
-from lockgate.agent.spool import Spool
+from lockgate.agent.uplink.client import ClientSettings, ControllerDecider
+from lockgate.agent.uplink.identity import Credentials
+from lockgate.agent.uplink.spool import Spool
+from lockgate.agent.verdicts.journal import Journal
+from lockgate.agent.verdicts.local import LocalDecider
 from lockgate.policy import Policy, decide, default_policy
 from lockgate.policy import load as load_policy
 

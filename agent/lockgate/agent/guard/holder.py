@@ -1,4 +1,4 @@
-"""The process that keeps the permission group alive: ``python -m lockgate.agent.holder``.
+"""The process that keeps the permission group alive: ``python -m lockgate.agent.guard.holder``.
 
 Rules enforced here:
 
@@ -34,7 +34,7 @@ import struct
 import time
 from pathlib import Path
 
-from lockgate.agent import fanotify
+from lockgate.agent.guard import fanotify
 from lockgate.cli.hardening import forbid_core_dumps
 
 _CREDENTIALS = struct.Struct("=iII")

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from lockgate.agent import fanotify
-from lockgate.agent.holder import SOCKET_NAME
-from lockgate.agent.opener import start_ticks
+from lockgate.agent.guard import fanotify
+from lockgate.agent.guard.holder import SOCKET_NAME
+from lockgate.agent.guard.opener import start_ticks
 
 AGENT_PID_NAME = "agent.pid"
 _PATIENCE_S = 10.0
@@ -141,7 +141,7 @@ def write_agent_pid(run_dir: Path) -> None:
 def _start_holder(group: int, run_dir: Path, silence_s: float, grace_s: float) -> None:
     """Start the holder as nobody's child, and wait until it listens."""
     ready_read, ready_write = os.pipe2(os.O_CLOEXEC)
-    program = [sys.executable, "-m", "lockgate.agent.holder", "--run-dir", str(run_dir)]
+    program = [sys.executable, "-m", "lockgate.agent.guard.holder", "--run-dir", str(run_dir)]
     program += ["--group", str(group), "--ready", str(ready_write)]
     program += ["--silence", str(silence_s), "--grace", str(grace_s)]
     launcher = "import os,sys\nif os.fork() == 0: os.execv(sys.argv[1], sys.argv[1:])"

@@ -28,9 +28,9 @@ from typing import Any
 
 import structlog
 
-from lockgate.agent.framing import FramingError, Inbox, encode
 from lockgate.agent.mailbox import Mailbox
-from lockgate.agent.worker import RULES_FAILED
+from lockgate.agent.workers.framing import FramingError, Inbox, encode
+from lockgate.agent.workers.worker import RULES_FAILED
 from lockgate.scan.report import EngineInfo, Gap, GapReason, Report, report_from_json
 
 #: Failed starts in a row after which waiting jobs are given up.
@@ -50,7 +50,7 @@ class WorkerSettings:
     private_bytes: int = 256 << 20
     profile: str = "standard"
     registry: tuple[Path, ...] = ()
-    program: tuple[str, ...] = ("-m", "lockgate.agent.worker")
+    program: tuple[str, ...] = ("-m", "lockgate.agent.workers.worker")
 
     def command(self, sock: int) -> list[str]:
         """The command line of one worker that talks over descriptor ``sock``."""

@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lockgate.agent.durable import write_durably
-from lockgate.agent.group import AGENT_PID_NAME
-from lockgate.agent.holder import SOCKET_NAME
-from lockgate.agent.opener import read_opener, start_ticks
+from lockgate.agent.guard.group import AGENT_PID_NAME
+from lockgate.agent.guard.holder import SOCKET_NAME
+from lockgate.agent.guard.opener import read_opener, start_ticks
 from lockgate.wire.ids import uuid7
 
 RECORDS = "records"

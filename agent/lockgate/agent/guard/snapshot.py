@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lockgate.agent import census
+from lockgate.agent.guard import census
 
 
 class GuardState(StrEnum):

@@ -40,10 +40,10 @@ from watchdog.events import (
 from watchdog.observers import Observer
 
 from lockgate.agent.config import Mode, ZoneSettings
-from lockgate.agent.custody import identity_of
 from lockgate.agent.durable import sync_directory
+from lockgate.agent.guard.custody import identity_of
 from lockgate.agent.ports import Decider
-from lockgate.agent.transfers import new_transfer, receipt_of
+from lockgate.agent.verdicts.transfers import new_transfer, receipt_of
 from lockgate.scan.names import escape_name
 from lockgate.scan.report import Report
 from lockgate.wire.transfer import (

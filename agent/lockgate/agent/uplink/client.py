@@ -23,11 +23,11 @@ from typing import Any
 
 import grpc
 
-from lockgate.agent import journal as lines
-from lockgate.agent.identity import Credentials, CredentialsError
-from lockgate.agent.journal import Journal
 from lockgate.agent.mailbox import Mailbox
-from lockgate.agent.spool import Record, RecordKind, Spool, SpoolFull
+from lockgate.agent.uplink.identity import Credentials, CredentialsError
+from lockgate.agent.uplink.spool import Record, RecordKind, Spool, SpoolFull
+from lockgate.agent.verdicts import journal as lines
+from lockgate.agent.verdicts.journal import Journal
 from lockgate.scan.report import Report
 from lockgate.v1 import decision_pb2 as pb
 from lockgate.v1 import decision_pb2_grpc

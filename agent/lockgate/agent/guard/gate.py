@@ -25,9 +25,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from lockgate.agent.admissions import Admissions
-from lockgate.agent.cache import Inode, KeptDecision, VerdictCache
-from lockgate.agent.commands import (
+from lockgate.agent.guard.admissions import Admissions
+from lockgate.agent.guard.cache import Inode, KeptDecision, VerdictCache
+from lockgate.agent.guard.commands import (
     Ask,
     Command,
     Drop,

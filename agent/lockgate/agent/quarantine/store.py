@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lockgate.agent.durable import write_durably
-from lockgate.agent.zones import GuardedZone
+from lockgate.agent.guard.zones import GuardedZone
 from lockgate.scan.names import escape_name
 from lockgate.scan.report import Report
 from lockgate.wire.ids import uuid7

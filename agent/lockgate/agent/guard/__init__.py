@@ -1,0 +1,1 @@
+"""Holding opens: the kernel's permission events, who they are, and what is done about each."""

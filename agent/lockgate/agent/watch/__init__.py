@@ -1,0 +1,1 @@
+"""The lesser modes, which watch and never hold an open."""

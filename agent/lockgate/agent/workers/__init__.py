@@ -1,0 +1,1 @@
+"""The scan workers: the only processes that parse hostile bytes."""
