@@ -29,17 +29,53 @@ class Mode(Word):
 
     ENFORCE = "enforce", "Opens wait in the kernel until they are judged. Needs root."
     OUTBOX = "outbox", "Files put into DIR/outbox are moved on only after a verdict."
+    AUDIT = "audit", "Opens are judged after they happened; would-be verdicts are reported."
     MONITOR = "monitor", "Files are scanned and reported; nothing can be blocked."
+
+
+class Guarding(Word):
+    """How much of a zone's reading the guard asks about."""
+
+    OPEN = "open", "Every open waits until it is judged."
+    STRICT = "strict", "Every read of an open file is judged as well."
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderSettings:
+    """Processes of the zone that may read whatever they open; every set field must fit.
+
+    ``unit``: a systemd unit. ``executable_sha256``: the digest of the executable.
+    ``package``: the Debian or RPM package that owns the executable.
+    """
+
+    unit: str = ""
+    executable_sha256: str = ""
+    package: str = ""
+
+    def __post_init__(self) -> None:
+        if not (self.unit or self.executable_sha256 or self.package):
+            raise ValueError("zones.readers: set unit, executable_sha256 or package")
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneSettings:
-    """One zone. ``name`` defaults to the last part of ``path``."""
+    """One zone. ``name`` defaults to the last part of ``path``.
+
+    ``policy_files`` stand in for the agent's own; ``worker_user`` runs this zone's scans;
+    ``salt_file`` holds the site salt of weak secrets' fingerprints; ``cgroups`` are prefixes
+    of control groups whose crashes belong to this zone.
+    """
 
     path: Path
     name: str = ""
     signing: bool = False
     mode: Mode = Mode.ENFORCE
+    guarding: Guarding = Guarding.OPEN
+    policy_files: tuple[Path, ...] = ()
+    worker_user: str = ""
+    salt_file: Path | None = None
+    readers: tuple[ReaderSettings, ...] = ()
+    cgroups: tuple[str, ...] = ()
 
     @property
     def zone(self) -> Zone:
@@ -87,8 +123,41 @@ class QuarantineSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CanarySettings:
+    """Fresh keys that the guard must refuse, tried again every ``interval_seconds``."""
+
+    interval_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.interval_seconds <= 0:
+            raise ValueError("canary.interval_seconds must be above zero")
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeSettings:
+    """Core dumps, taken in before they are files.
+
+    ``store``: its folder, on a filesystem that no zone guards; empty: below the state folder.
+    ``crashes_per_hour``: of the same unit and stack, after which only metadata is kept.
+    ``recipients``: age public keys that a dump is encrypted to before it leaves the store.
+    ``folders``: where another collector (systemd-coredump, apport) puts its dumps.
+    """
+
+    store: Path | None = None
+    max_bytes: int = 64 << 30
+    max_files: int = 1_000
+    crashes_per_hour: int = 3
+    recipients: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSettings:
-    """All settings of one agent."""
+    """All settings of one agent.
+
+    ``idle_seconds``: how long a guarded filesystem must be quiet before new files are judged
+    that nobody waits for. ``kernel_without``: features of the kernel to do without.
+    """
 
     zones: tuple[ZoneSettings, ...] = ()
     host: str = field(default_factory=socket.gethostname)
@@ -101,6 +170,10 @@ class AgentSettings:
     controller: ControllerSettings = field(default_factory=ControllerSettings)
     scan: ScanSettings = field(default_factory=ScanSettings)
     quarantine: QuarantineSettings = field(default_factory=QuarantineSettings)
+    canary: CanarySettings = field(default_factory=CanarySettings)
+    intake: IntakeSettings = field(default_factory=IntakeSettings)
+    idle_seconds: float = 1.0
+    kernel_without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.open_deadline_seconds <= 0 or self.pending_limit < 1:

@@ -26,7 +26,7 @@ from lockgate.v1 import report_pb2 as lockgate_dot_v1_dot_report__pb2
 from lockgate.v1 import transfer_pb2 as lockgate_dot_v1_dot_transfer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alockgate/v1/decision.proto\x12\x0blockgate.v1\x1a\x18lockgate/v1/report.proto\x1a\x1alockgate/v1/transfer.proto\"\x8b\x01\n\x15RequestVerdictRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\'\n\x08transfer\x18\x03 \x01(\x0b\x32\x15.lockgate.v1.Transfer\x12#\n\x06report\x18\x04 \x01(\x0b\x32\x13.lockgate.v1.Report\"i\n\x16RequestVerdictResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.lockgate.v1.Decision\x12\x14\n\x0cledger_index\x18\x02 \x01(\x04\x12\x10\n\x08passport\x18\x03 \x01(\x0c\"g\n\x18ReportEnforcementRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12%\n\x07receipt\x18\x03 \x01(\x0b\x32\x14.lockgate.v1.Receipt\"1\n\x19ReportEnforcementResponse\x12\x14\n\x0cledger_index\x18\x01 \x01(\x04\"\xa3\x01\n\x12ReportGuardRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x1f\n\x04zone\x18\x03 \x01(\x0b\x32\x11.lockgate.v1.Zone\x12\x0c\n\x04host\x18\x04 \x01(\t\x12(\n\x06\x63hange\x18\x05 \x01(\x0e\x32\x18.lockgate.v1.GuardChange\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"+\n\x13ReportGuardResponse\x12\x14\n\x0cledger_index\x18\x01 \x01(\x04*\x92\x01\n\x0bGuardChange\x12\x1c\n\x18GUARD_CHANGE_UNSPECIFIED\x10\x00\x12\x16\n\x12GUARD_CHANGE_ARMED\x10\x01\x12\x19\n\x15GUARD_CHANGE_DISARMED\x10\x02\x12\x16\n\x12GUARD_CHANGE_BLIND\x10\x03\x12\x1a\n\x16GUARD_CHANGE_RECOVERED\x10\x04\x32\xa2\x02\n\x0f\x44\x65\x63isionService\x12Y\n\x0eRequestVerdict\x12\".lockgate.v1.RequestVerdictRequest\x1a#.lockgate.v1.RequestVerdictResponse\x12\x62\n\x11ReportEnforcement\x12%.lockgate.v1.ReportEnforcementRequest\x1a&.lockgate.v1.ReportEnforcementResponse\x12P\n\x0bReportGuard\x12\x1f.lockgate.v1.ReportGuardRequest\x1a .lockgate.v1.ReportGuardResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alockgate/v1/decision.proto\x12\x0blockgate.v1\x1a\x18lockgate/v1/report.proto\x1a\x1alockgate/v1/transfer.proto\"\x8b\x01\n\x15RequestVerdictRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\'\n\x08transfer\x18\x03 \x01(\x0b\x32\x15.lockgate.v1.Transfer\x12#\n\x06report\x18\x04 \x01(\x0b\x32\x13.lockgate.v1.Report\"i\n\x16RequestVerdictResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.lockgate.v1.Decision\x12\x14\n\x0cledger_index\x18\x02 \x01(\x04\x12\x10\n\x08passport\x18\x03 \x01(\x0c\"g\n\x18ReportEnforcementRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12%\n\x07receipt\x18\x03 \x01(\x0b\x32\x14.lockgate.v1.Receipt\"1\n\x19ReportEnforcementResponse\x12\x14\n\x0cledger_index\x18\x01 \x01(\x04\"\xa3\x01\n\x12ReportGuardRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x1f\n\x04zone\x18\x03 \x01(\x0b\x32\x11.lockgate.v1.Zone\x12\x0c\n\x04host\x18\x04 \x01(\t\x12(\n\x06\x63hange\x18\x05 \x01(\x0e\x32\x18.lockgate.v1.GuardChange\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"+\n\x13ReportGuardResponse\x12\x14\n\x0cledger_index\x18\x01 \x01(\x04*\x8f\x02\n\x0bGuardChange\x12\x1c\n\x18GUARD_CHANGE_UNSPECIFIED\x10\x00\x12\x16\n\x12GUARD_CHANGE_ARMED\x10\x01\x12\x19\n\x15GUARD_CHANGE_DISARMED\x10\x02\x12\x16\n\x12GUARD_CHANGE_BLIND\x10\x03\x12\x1a\n\x16GUARD_CHANGE_RECOVERED\x10\x04\x12\x19\n\x15GUARD_CHANGE_DEGRADED\x10\x05\x12\x1d\n\x19GUARD_CHANGE_INTAKE_DRIFT\x10\x06\x12\x1f\n\x1bGUARD_CHANGE_INTAKE_ENABLED\x10\x07\x12 \n\x1cGUARD_CHANGE_INTAKE_DISABLED\x10\x08\x32\xa2\x02\n\x0f\x44\x65\x63isionService\x12Y\n\x0eRequestVerdict\x12\".lockgate.v1.RequestVerdictRequest\x1a#.lockgate.v1.RequestVerdictResponse\x12\x62\n\x11ReportEnforcement\x12%.lockgate.v1.ReportEnforcementRequest\x1a&.lockgate.v1.ReportEnforcementResponse\x12P\n\x0bReportGuard\x12\x1f.lockgate.v1.ReportGuardRequest\x1a .lockgate.v1.ReportGuardResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lockgate.v1.decision_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GUARDCHANGE']._serialized_start=714
-  _globals['_GUARDCHANGE']._serialized_end=860
+  _globals['_GUARDCHANGE']._serialized_end=985
   _globals['_REQUESTVERDICTREQUEST']._serialized_start=98
   _globals['_REQUESTVERDICTREQUEST']._serialized_end=237
   _globals['_REQUESTVERDICTRESPONSE']._serialized_start=239
@@ -47,6 +47,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTGUARDREQUEST']._serialized_end=666
   _globals['_REPORTGUARDRESPONSE']._serialized_start=668
   _globals['_REPORTGUARDRESPONSE']._serialized_end=711
-  _globals['_DECISIONSERVICE']._serialized_start=863
-  _globals['_DECISIONSERVICE']._serialized_end=1153
+  _globals['_DECISIONSERVICE']._serialized_start=988
+  _globals['_DECISIONSERVICE']._serialized_end=1278
 # @@protoc_insertion_point(module_scope)

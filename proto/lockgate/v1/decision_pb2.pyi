@@ -15,11 +15,19 @@ class GuardChange(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GUARD_CHANGE_DISARMED: _ClassVar[GuardChange]
     GUARD_CHANGE_BLIND: _ClassVar[GuardChange]
     GUARD_CHANGE_RECOVERED: _ClassVar[GuardChange]
+    GUARD_CHANGE_DEGRADED: _ClassVar[GuardChange]
+    GUARD_CHANGE_INTAKE_DRIFT: _ClassVar[GuardChange]
+    GUARD_CHANGE_INTAKE_ENABLED: _ClassVar[GuardChange]
+    GUARD_CHANGE_INTAKE_DISABLED: _ClassVar[GuardChange]
 GUARD_CHANGE_UNSPECIFIED: GuardChange
 GUARD_CHANGE_ARMED: GuardChange
 GUARD_CHANGE_DISARMED: GuardChange
 GUARD_CHANGE_BLIND: GuardChange
 GUARD_CHANGE_RECOVERED: GuardChange
+GUARD_CHANGE_DEGRADED: GuardChange
+GUARD_CHANGE_INTAKE_DRIFT: GuardChange
+GUARD_CHANGE_INTAKE_ENABLED: GuardChange
+GUARD_CHANGE_INTAKE_DISABLED: GuardChange
 
 class RequestVerdictRequest(_message.Message):
     __slots__ = ("request_id", "sequence", "transfer", "report")

@@ -57,6 +57,8 @@ class Enforcement(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENFORCEMENT_QUARANTINE_FAILED: _ClassVar[Enforcement]
     ENFORCEMENT_NOT_ENFORCED: _ClassVar[Enforcement]
     ENFORCEMENT_RESTORED: _ClassVar[Enforcement]
+    ENFORCEMENT_TAKEN_IN: _ClassVar[Enforcement]
+    ENFORCEMENT_NOT_KEPT: _ClassVar[Enforcement]
 BOUNDARY_UNSPECIFIED: Boundary
 BOUNDARY_OPEN: Boundary
 BOUNDARY_OUTBOX: Boundary
@@ -93,6 +95,8 @@ ENFORCEMENT_QUARANTINED: Enforcement
 ENFORCEMENT_QUARANTINE_FAILED: Enforcement
 ENFORCEMENT_NOT_ENFORCED: Enforcement
 ENFORCEMENT_RESTORED: Enforcement
+ENFORCEMENT_TAKEN_IN: Enforcement
+ENFORCEMENT_NOT_KEPT: Enforcement
 
 class Zone(_message.Message):
     __slots__ = ("name", "signing")
@@ -103,7 +107,7 @@ class Zone(_message.Message):
     def __init__(self, name: _Optional[str] = ..., signing: _Optional[bool] = ...) -> None: ...
 
 class Opener(_message.Message):
-    __slots__ = ("pid", "uid", "gid", "executable", "command", "cgroup", "login_uid", "start_ticks")
+    __slots__ = ("pid", "uid", "gid", "executable", "command", "cgroup", "login_uid", "start_ticks", "parents", "user", "login_user", "unit", "container", "ssh_peer")
     PID_FIELD_NUMBER: _ClassVar[int]
     UID_FIELD_NUMBER: _ClassVar[int]
     GID_FIELD_NUMBER: _ClassVar[int]
@@ -112,6 +116,12 @@ class Opener(_message.Message):
     CGROUP_FIELD_NUMBER: _ClassVar[int]
     LOGIN_UID_FIELD_NUMBER: _ClassVar[int]
     START_TICKS_FIELD_NUMBER: _ClassVar[int]
+    PARENTS_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    LOGIN_USER_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_FIELD_NUMBER: _ClassVar[int]
+    SSH_PEER_FIELD_NUMBER: _ClassVar[int]
     pid: int
     uid: int
     gid: int
@@ -120,7 +130,13 @@ class Opener(_message.Message):
     cgroup: str
     login_uid: int
     start_ticks: int
-    def __init__(self, pid: _Optional[int] = ..., uid: _Optional[int] = ..., gid: _Optional[int] = ..., executable: _Optional[str] = ..., command: _Optional[str] = ..., cgroup: _Optional[str] = ..., login_uid: _Optional[int] = ..., start_ticks: _Optional[int] = ...) -> None: ...
+    parents: _containers.RepeatedScalarFieldContainer[str]
+    user: str
+    login_user: str
+    unit: str
+    container: str
+    ssh_peer: str
+    def __init__(self, pid: _Optional[int] = ..., uid: _Optional[int] = ..., gid: _Optional[int] = ..., executable: _Optional[str] = ..., command: _Optional[str] = ..., cgroup: _Optional[str] = ..., login_uid: _Optional[int] = ..., start_ticks: _Optional[int] = ..., parents: _Optional[_Iterable[str]] = ..., user: _Optional[str] = ..., login_user: _Optional[str] = ..., unit: _Optional[str] = ..., container: _Optional[str] = ..., ssh_peer: _Optional[str] = ...) -> None: ...
 
 class FileIdentity(_message.Message):
     __slots__ = ("device", "inode", "size", "mtime_ns", "ctime_ns")

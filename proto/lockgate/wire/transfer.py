@@ -69,6 +69,8 @@ class Enforcement(Word):
     QUARANTINE_FAILED = "quarantine-failed", "The opener got an error; moving the file failed."
     NOT_ENFORCED = "not-enforced", "Monitor mode: the verdict was recorded, nothing was stopped."
     RESTORED = "restored", "A quarantined file was put back by an operator."
+    TAKEN_IN = "taken-in", "A core dump was sealed in the intake store; nothing left the zone."
+    NOT_KEPT = "not-kept", "A core dump was not kept; what is known of the crash was."
 
 
 class GuardChange(Word):
@@ -78,6 +80,10 @@ class GuardChange(Word):
     DISARMED = "disarmed", "An operator took the guard off."
     BLIND = "blind", "The agent cannot see or hold opens."
     RECOVERED = "recovered", "The agent holds opens again."
+    DEGRADED = "degraded", "Opens are held, but something that keeps it so is missing."
+    INTAKE_DRIFT = "intake-drift", "The kernel's core_pattern is not what the intake set."
+    INTAKE_ENABLED = "intake-enabled", "Core dumps are taken in."
+    INTAKE_DISABLED = "intake-disabled", "An operator took the intake off."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,14 @@ class Opener:
     cgroup: str = ""
     login_uid: int | None = None
     start_ticks: int | None = None
+    #: Executables of the parents, nearest first.
+    parents: tuple[str, ...] = ()
+    user: str = ""
+    login_user: str = ""
+    unit: str = ""
+    container: str = ""
+    #: ADDRESS:PORT of the ssh client behind the process.
+    ssh_peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

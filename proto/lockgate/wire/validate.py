@@ -25,7 +25,7 @@ from lockgate.wire.convert.report import (
     MOST_OCCURRENCES,
     MOST_SEARCHES,
 )
-from lockgate.wire.convert.transfer import MOST_WARNINGS
+from lockgate.wire.convert.transfer import MOST_PARENTS, MOST_WARNINGS
 from lockgate.wire.convert.values import (
     MEMBER_TEXT,
     NAME_TEXT,
@@ -84,6 +84,12 @@ BOUNDS: dict[str, Bound] = {
     "Opener.executable": _PATH,
     "Opener.command": _PATH,
     "Opener.cgroup": _PATH,
+    "Opener.parents": Bound(PATH_TEXT, items=MOST_PARENTS),
+    "Opener.user": _SHORT,
+    "Opener.login_user": _SHORT,
+    "Opener.unit": _SHORT,
+    "Opener.container": _SHORT,
+    "Opener.ssh_peer": _SHORT,
     "Transfer.transfer_id": _UUID,
     "Transfer.host": _NAME,
     "Transfer.path": _PATH,

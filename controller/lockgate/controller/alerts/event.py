@@ -35,6 +35,14 @@ _EVIDENCES = 100
 
 # disposition_id 15: "detected without further action"; what is done about it comes later.
 _DECIDED = Control(ocsf.UNKNOWN, 15, "Detected")
+_LOSSES = frozenset(
+    {
+        GuardChange.DISARMED,
+        GuardChange.BLIND,
+        GuardChange.INTAKE_DRIFT,
+        GuardChange.INTAKE_DISABLED,
+    }
+)
 _DONE: Mapping[Enforcement, Control] = {
     Enforcement.ALLOWED: Control(ocsf.ALLOWED, 1, "Allowed"),
     Enforcement.DENIED: Control(ocsf.DENIED, 2, "Blocked"),
@@ -42,6 +50,8 @@ _DONE: Mapping[Enforcement, Control] = {
     Enforcement.QUARANTINE_FAILED: Control(ocsf.DENIED, 27, "Error"),
     Enforcement.NOT_ENFORCED: Control(ocsf.ALLOWED, 17, "Logged"),
     Enforcement.RESTORED: Control(ocsf.ALLOWED, 9, "Restored"),
+    Enforcement.TAKEN_IN: Control(ocsf.DENIED, 3, "Quarantined"),
+    Enforcement.NOT_KEPT: Control(ocsf.DENIED, 6, "Dropped"),
 }
 
 
@@ -115,7 +125,7 @@ def guard_event(
     change: GuardChange, host: str, zone: str, detail: str, ledger_index: int, now: datetime
 ) -> dict[str, Any]:
     """A guard was put on or off, or was blind."""
-    lost = change in {GuardChange.DISARMED, GuardChange.BLIND}
+    lost = change in _LOSSES
     fields = {"event": "guard", "change": change.value, "zone": zone, "detail": detail}
     title = f"guard {change.value}: zone {zone} on {host}"
     return notice_event(

@@ -39,6 +39,8 @@ from lockgate.wire.transfer import (
 
 #: Sentences in one decision; the .proto files state the same number.
 MOST_WARNINGS = 32
+#: Parents told of one opener; the .proto files state the same number.
+MOST_PARENTS = 8
 
 BOUNDARIES = EnumMap(Boundary, pb.Boundary.DESCRIPTOR)
 VERDICTS = EnumMap(Verdict, pb.Verdict.DESCRIPTOR)
@@ -138,6 +140,12 @@ def _opener_to_wire(opener: Opener) -> pb.Opener:
         cgroup=cut(opener.cgroup, PATH_TEXT),
         login_uid=None if opener.login_uid is None else uint32(opener.login_uid),
         start_ticks=None if opener.start_ticks is None else uint64(opener.start_ticks),
+        parents=[cut(text, PATH_TEXT) for text in opener.parents[:MOST_PARENTS]],
+        user=cut(opener.user, SHORT_TEXT),
+        login_user=cut(opener.login_user, SHORT_TEXT),
+        unit=cut(opener.unit, SHORT_TEXT),
+        container=cut(opener.container, SHORT_TEXT),
+        ssh_peer=cut(opener.ssh_peer, SHORT_TEXT),
     )
 
 
@@ -157,6 +165,12 @@ def _opener_from_wire(message: pb.Opener) -> Opener:
         cgroup=arrived(message.cgroup, PATH_TEXT),
         login_uid=_optional(message, "login_uid"),
         start_ticks=_optional(message, "start_ticks"),
+        parents=tuple(arrived(text, PATH_TEXT) for text in message.parents[:MOST_PARENTS]),
+        user=arrived(message.user, SHORT_TEXT),
+        login_user=arrived(message.login_user, SHORT_TEXT),
+        unit=arrived(message.unit, SHORT_TEXT),
+        container=arrived(message.container, SHORT_TEXT),
+        ssh_peer=arrived(message.ssh_peer, SHORT_TEXT),
     )
 
 
