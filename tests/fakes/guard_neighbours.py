@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from lockgate.agent.ports import Progress
 from lockgate.scan.report import (
     EngineInfo,
     Finding,
@@ -69,12 +70,22 @@ class FakeWorkers:
         self._ready = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._done: list[tuple[int, Report]] = []
         self.submitted: list[str] = []
+        self.expected_s = 0.0
 
     def filenos(self) -> list[int]:
         """One eventfd."""
         return [self._ready]
 
-    def submit(self, job: int, fd: int, path: str, timeout_s: float) -> None:
+    def submit(
+        self,
+        job: int,
+        fd: int,
+        path: str,
+        timeout_s: float,
+        *,
+        zone: str = "",
+        background: bool = False,
+    ) -> None:
         """Scan in a thread."""
         self.submitted.append(path)
         copy = os.dup(fd)
@@ -91,6 +102,14 @@ class FakeWorkers:
         os.close(fd)
         self._done.append((job, report_on(content, path)))
         os.eventfd_write(self._ready, 1)
+
+    def estimate_s(self, size: int, zone: str = "") -> float:
+        """What a test says a scan takes, whatever its size."""
+        return self.expected_s
+
+    def progress(self, job: int) -> Progress | None:
+        """Nothing is known of running scans."""
+        return None
 
     def collect(self) -> list[tuple[int, Report]]:
         """Finished scans."""

@@ -6,15 +6,26 @@ Rules enforced here:
 2. A job that was submitted always ends in a report; a dead or overrun worker gives a report
    with the gap ``worker-lost``, never silence.
 3. A decision that was requested always comes back; whatever is not known is a HOLD.
+4. Readers and release desk are asked only on the slow way, while the kernel holds the opener.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from lockgate.scan.report import Report
-from lockgate.wire.transfer import Decision, Receipt, Transfer
+from lockgate.wire.transfer import Decision, Receipt, Transfer, Zone
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running scan is. ``remaining_s``: seconds it is expected to take still."""
+
+    done_bytes: int
+    total_bytes: int
+    remaining_s: float
 
 
 class Workers(Protocol):
@@ -24,8 +35,31 @@ class Workers(Protocol):
         """Descriptors to poll for reading; the list may change after :meth:`collect`."""
         ...
 
-    def submit(self, job: int, fd: int, path: str, timeout_s: float) -> None:
-        """Have ``fd`` scanned; the caller keeps its own descriptor. ``path`` is escaped."""
+    def submit(
+        self,
+        job: int,
+        fd: int,
+        path: str,
+        timeout_s: float,
+        *,
+        zone: str = "",
+        background: bool = False,
+    ) -> None:
+        """Have ``fd`` scanned; the caller keeps its own descriptor. ``path`` is escaped.
+
+        ``zone`` names the zone whose workers scan; ``background`` jobs wait for all others.
+        """
+        ...
+
+    def estimate_s(self, size: int, zone: str = "") -> float:
+        """Seconds that a scan of ``size`` bytes is expected to take, without waiting for others.
+
+        0 while nothing has been measured.
+        """
+        ...
+
+    def progress(self, job: int) -> Progress | None:
+        """How far a job is; None: it is not known, or has not begun. Any thread may ask."""
         ...
 
     def collect(self) -> list[tuple[int, Report]]:
@@ -62,4 +96,30 @@ class Decider(Protocol):
 
     def close(self) -> None:
         """Stop asking."""
+        ...
+
+
+class Readers(Protocol):
+    """Processes of a zone that its settings let read whatever they open."""
+
+    def admits(self, zone: Zone, tid: int) -> str | None:
+        """The name of the entry that lets thread ``tid`` in; None: none does.
+
+        While a writer waits, also asked for processes that have the file open already.
+        """
+        ...
+
+
+class ReleaseDesk(Protocol):
+    """Makes release copies of files that cannot be read where they are."""
+
+    def wants(self, tid: int) -> bool:
+        """Whether thread ``tid`` opens a file in order to have it copied."""
+        ...
+
+    def take(self, fd: int, tid: int) -> None:
+        """Get the file that ``tid`` opens: a descriptor of the desk's own, to read only.
+
+        Reading it raises no events. The open itself is refused with EBUSY.
+        """
         ...

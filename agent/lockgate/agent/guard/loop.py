@@ -40,18 +40,19 @@ from lockgate.agent.guard.commands import (
     Settle,
     Take,
 )
-from lockgate.agent.guard.custody import Custody, identity_of, is_sole, seal
+from lockgate.agent.guard.custody import Custody, identity_of, is_sole, seal, unseal
 from lockgate.agent.guard.errnos import errno_of
 from lockgate.agent.guard.gate import Gate, GateSettings
 from lockgate.agent.guard.group import GroupLink
-from lockgate.agent.guard.opener import may_be_opening, path_of, pending_access, read_opener
+from lockgate.agent.guard.opener import Access, may_be_opening, path_of, pending_access, read_opener
 from lockgate.agent.guard.repeats import Repeats
 from lockgate.agent.guard.snapshot import GuardState, Snapshot
 from lockgate.agent.guard.zones import GuardedZone
-from lockgate.agent.ports import Decider, Workers
+from lockgate.agent.ports import Decider, Readers, ReleaseDesk, Workers
 from lockgate.agent.quarantine.store import Quarantine
 from lockgate.agent.verdicts.transfers import new_transfer, receipt_of
 from lockgate.wire.transfer import (
+    Decision,
     Enforcement,
     HoldReason,
     Receipt,
@@ -86,6 +87,8 @@ class Guard:
         settings: GuardSettings,
         link: GroupLink,
         quarantine: Quarantine | None = None,
+        readers: Readers | None = None,
+        desk: ReleaseDesk | None = None,
     ) -> None:
         self._zones = tuple(zones)
         self._workers = workers
@@ -93,6 +96,9 @@ class Guard:
         self._settings = settings
         self._link = link
         self._quarantine = quarantine
+        self._readers = readers
+        self._desk = desk
+        self._zone_by_device = {zone.device: zone.zone for zone in zones}
         self._answers = fanotify.Answers(link.group)
         self._cache = VerdictCache(settings.cache_entries)
         self._gate = Gate(_within_descriptors(settings.gate), self._cache)
@@ -241,11 +247,34 @@ class Guard:
             self._pass(fd)
         elif not stat.S_ISREG(status.st_mode):
             self._pass(fd)  # a FIFO, socket or device: it has no bytes in the filesystem
+        elif self._desk is not None and self._desk.wants(tid):
+            self._hand_to_desk(self._desk, fd, tid)
         else:
             self._tids[fd] = tid
             access = None if sealed else pending_access(tid)
-            opening = Opening(fd, tid, identity_of(status), access)
-            self._do(self._gate.opened(opening, time.monotonic(), datetime.now(UTC)))
+            if not self._admit_reader(fd, tid, status, access):
+                opening = Opening(fd, tid, identity_of(status), access)
+                self._do(self._gate.opened(opening, time.monotonic(), datetime.now(UTC)))
+
+    def _hand_to_desk(self, desk: ReleaseDesk, fd: int, tid: int) -> None:
+        """Give the file to the release desk; its lease would keep writers out, so it goes."""
+        unseal(fd)
+        desk.take(os.dup(fd), tid)
+        self._answers.deny(fd, errno.EBUSY)
+        os.close(fd)
+
+    def _admit_reader(
+        self, fd: int, tid: int, status: os.stat_result, access: Access | None
+    ) -> bool:
+        """Let in a reader that its zone's settings name, whatever the file holds."""
+        if self._readers is None or (access is not None and access.writes):
+            return False
+        name = self._readers.admits(self._zone_of(status.st_dev), tid)
+        if name is None:
+            return False
+        rule = f"reader:{name}"
+        self._settle(Settle(fd, Decision(Verdict.ALLOW, rule=rule, message=rule)))
+        return True
 
     def _closed(self, fd: int, *, wrote: bool) -> None:
         try:
@@ -306,7 +335,10 @@ class Guard:
         if sealed and not seal(custody.fd):
             self._do(self._gate.scanned(job, None, unchanged=False))
             return
-        self._workers.submit(job, custody.fd, custody.path, self._settings.scan_timeout_s)
+        zone = self._zone_of(custody.identity.device)
+        self._workers.submit(
+            job, custody.fd, custody.path, self._settings.scan_timeout_s, zone=zone.name
+        )
 
     def _drop(self, job: int, *, cancel: bool) -> None:
         if cancel:
@@ -374,7 +406,9 @@ class Guard:
             self._decider.record(due)
 
     def _zone_of(self, device: int) -> Zone:
-        return next(z.zone for z in self._zones if z.device == device)
+        """The zone of a file; one on a device of no zone (a subvolume) gets the strictest."""
+        zone = self._zone_by_device.get(device)
+        return zone or max((z.zone for z in self._zones), key=lambda z: z.signing)
 
 
 def _same(transfer: Transfer, status: os.stat_result) -> bool:

@@ -29,6 +29,7 @@ from typing import Any
 import structlog
 
 from lockgate.agent.mailbox import Mailbox
+from lockgate.agent.ports import Progress
 from lockgate.agent.workers.framing import FramingError, Inbox, encode
 from lockgate.agent.workers.worker import RULES_FAILED
 from lockgate.scan.report import EngineInfo, Gap, GapReason, Report, report_from_json
@@ -123,7 +124,14 @@ class WorkerPool:
         return (self._results.fileno(),)
 
     def submit(
-        self, job: int, fd: int, path: str, timeout_s: float, *, background: bool = False
+        self,
+        job: int,
+        fd: int,
+        path: str,
+        timeout_s: float,
+        *,
+        zone: str = "",
+        background: bool = False,
     ) -> None:
         """See :class:`lockgate.agent.ports.Workers`; ``background`` jobs wait for all others."""
         with self._lock:
@@ -138,6 +146,14 @@ class WorkerPool:
             queue = self._background if background else self._urgent
             queue.append(_Job(job, own, path, size, timeout_s))
         self._wake.put(None)
+
+    def estimate_s(self, size: int, zone: str = "") -> float:
+        """Nothing is measured yet."""
+        return 0.0
+
+    def progress(self, job: int) -> Progress | None:
+        """Nothing is known of running scans yet."""
+        return None
 
     def collect(self) -> list[tuple[int, Report]]:
         """Jobs that ended since the last call, with their reports."""
