@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lockgate.agent.cli import app
+from lockgate.agent.cli.app import app
 
 
 def said(*words: str) -> tuple[int, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lockgate.agent.cli import app
+from lockgate.agent.cli.app import app
 from lockgate.agent.control import ControlServer, NoAgentError, ask
 from lockgate.agent.metrics import MetricsServer, Sample, render
 from lockgate.agent.workers.framing import FramingError, Inbox, encode

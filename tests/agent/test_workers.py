@@ -175,7 +175,7 @@ def test_a_worker_imports_nothing_after_it_gave_up_its_rights(tmp_path: Path) ->
 def test_the_agent_imports_nothing_that_parses_hostile_bytes() -> None:
     """numpy, gmpy2 and yara live in the worker only."""
     program = (
-        "import sys, lockgate.agent.cli, lockgate.agent.run, lockgate.agent.watch.watch, "
+        "import sys, lockgate.agent.cli.app, lockgate.agent.run, lockgate.agent.watch.watch, "
         "lockgate.agent.guard.loop;"
         "print([m for m in ('numpy', 'gmpy2', 'yara') if m in sys.modules])"
     )

@@ -70,7 +70,7 @@ def test_the_agent_process_never_loads_the_search_libraries() -> None:
     program = (
         "import sys; import lockgate.agent.run, lockgate.agent.guard.loop,"
         " lockgate.agent.uplink.client,"
-        " lockgate.agent.verdicts.local, lockgate.agent.watch.watch, lockgate.agent.cli;"
+        " lockgate.agent.verdicts.local, lockgate.agent.watch.watch, lockgate.agent.cli.app;"
         "print([m for m in ('numpy', 'gmpy2', 'yara') if m in sys.modules])"
     )
     run = subprocess.run(

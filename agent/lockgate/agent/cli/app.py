@@ -12,25 +12,20 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
+from lockgate.agent.cli import quarantine
+from lockgate.agent.cli.common import USAGE, Json, RunDir, StateDir, fail, failures
 from lockgate.agent.config import DEFAULT_RUN, DEFAULT_STATE, AgentSettings, Mode
 from lockgate.scan.limits import Profile
 
 app = typer.Typer(
     help="Guard a zone on this host.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-quarantine = typer.Typer(help="Files that were moved away.", no_args_is_help=True)
-app.add_typer(quarantine, name="quarantine")
-
-StateDir = Annotated[Path, typer.Option("--state-dir", help="Where the agent keeps its state.")]
-RunDir = Annotated[Path, typer.Option("--run-dir", help="Where the agent keeps its sockets.")]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
-_USAGE = 2
+app.add_typer(quarantine.app, name="quarantine")
 
 
 @app.command()
@@ -45,7 +40,7 @@ def enrol(
 
     from lockgate.agent.uplink import identity
 
-    with _failures():
+    with failures():
         until = identity.enrol(state_dir, controller, token, host or socket.gethostname())
     typer.echo(f"enrolled; the certificate is valid until {until.isoformat()} and renews itself")
 
@@ -59,10 +54,10 @@ def run(
     """Guard the zones of the settings, decided by the controller."""
     from lockgate.agent import config as settings_of
 
-    with _failures():
+    with failures():
         settings = settings_of.load(config, {"state_dir": state_dir, "run_dir": run_dir})
         if not settings.zones:
-            _fail('no zone is set; add [[zones]] with path = "/srv/zone" to the settings', _USAGE)
+            fail('no zone is set; add [[zones]] with path = "/srv/zone" to the settings', USAGE)
     _start(settings, local=False)
 
 
@@ -83,7 +78,7 @@ def guard(
     """Guard directories without a controller; prints READY when opens are being held."""
     from lockgate.agent.config import ScanSettings, ZoneSettings
 
-    with _failures():
+    with failures():
         scan = ScanSettings(workers=workers, profile=profile, registry_files=tuple(registry or ()))
         settings = AgentSettings(
             zones=tuple(
@@ -104,7 +99,7 @@ def status(run_dir: RunDir = DEFAULT_RUN, as_json: Json = False) -> None:  # noq
     """Say how the agent of this host is."""
     from lockgate.agent.control import ask
 
-    with _failures():
+    with failures():
         answer = ask(run_dir, "status")
     if as_json:
         typer.echo(json.dumps(answer, sort_keys=True))
@@ -123,7 +118,7 @@ def why(
     from lockgate.agent.verdicts import journal
     from lockgate.agent.verdicts.why import last, sentences
 
-    with _failures():
+    with failures():
         explained = last(journal.read(state_dir / "journal"), path)
     if as_json:
         known = {"decision": explained.decision, "receipt": explained.receipt}
@@ -146,7 +141,7 @@ def disarm(
 
     from lockgate.agent.guard import disarm as taking_off
 
-    with _failures():
+    with failures():
         record = taking_off.disarm(run_dir, state_dir)
     if record.armed:
         _report_disarm(state_dir)
@@ -156,42 +151,6 @@ def disarm(
         typer.echo(f"the guard is off; {record.refused_opens} waiting opens were refused")
     else:
         typer.echo("no guard was on")
-
-
-@quarantine.command("list")
-def quarantine_list(state_dir: StateDir = DEFAULT_STATE, as_json: Json = False) -> None:  # noqa: FBT002 - a flag
-    """List the files in quarantine, oldest first."""
-    from dataclasses import asdict
-
-    from lockgate.agent.quarantine.store import read_index
-    from lockgate.scan.names import escape_name
-
-    with _failures():
-        entries = sorted(read_index(state_dir / "quarantine"), key=lambda entry: entry.time)
-    for entry in entries:
-        if as_json:
-            typer.echo(json.dumps(asdict(entry), sort_keys=True))
-        else:
-            name = escape_name(entry.original)
-            typer.echo(f"{entry.quarantine_id}  {entry.time}  {entry.size:>12}  {name}")
-
-
-@quarantine.command("restore")
-def quarantine_restore(
-    quarantine_id: Annotated[str, typer.Argument(metavar="ID")],
-    zone: Annotated[Path, typer.Option(help="The zone the file came from.")],
-    to: Annotated[Path | None, typer.Option(help="Another path on the same filesystem.")] = None,
-    state_dir: StateDir = DEFAULT_STATE,
-    run_dir: RunDir = DEFAULT_RUN,
-    as_json: Json = False,  # noqa: FBT002 - a flag
-) -> None:
-    """Put a file back; it is judged again at its next open."""
-    from lockgate.agent.quarantine import restoring
-
-    with _failures():
-        receipt = restoring.restore(state_dir, run_dir, zone, quarantine_id, to)
-    line = {"enforcement": receipt.enforcement.value, "path": receipt.path}
-    typer.echo(json.dumps(line) if as_json else f"put back: {receipt.path}")
 
 
 def _report_disarm(state_dir: Path) -> None:
@@ -210,16 +169,16 @@ def _report_disarm(state_dir: Path) -> None:
 
 def _start(settings: AgentSettings, *, local: bool) -> None:
     if settings.zones[0].mode is Mode.ENFORCE and os.geteuid() != 0:
-        _fail(
+        fail(
             "holding opens needs root (CAP_SYS_ADMIN for fanotify permission events); "
             "run as root, or use `--mode monitor`, which reports and cannot block",
-            _USAGE,
+            USAGE,
         )
     from lockgate.agent import logs
     from lockgate.agent.run import run as run_agent
 
     logs.set_up()
-    with _failures():
+    with failures():
         run_agent(settings, local=local)
 
 
@@ -232,26 +191,3 @@ def _lines(answer: dict[str, Any], indent: str = "") -> Iterator[str]:
             yield f"{indent}{name}: {', '.join(map(str, value)) or '-'}"
         else:
             yield f"{indent}{name}: {value}"
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """What goes wrong in an expected way, as one line instead of a trace."""
-    from lockgate.wire.settings import SettingsError
-
-    try:
-        yield
-    except (SettingsError, ValueError) as error:
-        _fail(str(error), _USAGE)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}", 1)
-    except Exception as error:
-        if not type(error).__module__.startswith("lockgate."):
-            raise
-        _fail(str(error), 1)
-
-
-def _fail(text: str, code: int) -> NoReturn:
-    sys.stderr.write(f"lockgate agent: {text}\n")
-    raise typer.Exit(code)
