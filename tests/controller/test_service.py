@@ -15,8 +15,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lockgate.controller import setup
-from lockgate.controller.incidents import CANARY
 from lockgate.controller.store import reading
+from lockgate.policy.canary import CANARY
 from lockgate.scan.report import FindingClass
 from lockgate.v1 import decision_pb2, enrolment_pb2, transfer_pb2
 from lockgate.wire.ids import uuid7

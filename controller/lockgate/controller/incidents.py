@@ -13,10 +13,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from lockgate.controller.store.schema import incidents
+from lockgate.policy import canary
 from lockgate.scan.report import Finding, FindingClass, Report
-
-#: The name under which agents register the fresh keys that prove that scanning works.
-CANARY = "lockgate-canary"
 
 _NO_INCIDENT = frozenset({FindingClass.TEST, FindingClass.RNG})
 
@@ -28,13 +26,13 @@ _SEEN_AGAIN = update(incidents).where(incidents.c.fingerprint == bindparam("key"
 
 def is_canary(report: Report) -> bool:
     """Whether canaries are all that was found."""
-    return bool(report.findings) and all(f.protected_name == CANARY for f in report.findings)
+    return bool(report.findings) and all(canary.is_canary(f) for f in report.findings)
 
 
 def opening(report: Report) -> tuple[Finding, ...]:
     """The findings of a report that belong to an incident."""
     return tuple(
-        f for f in report.findings if f.class_ not in _NO_INCIDENT and f.protected_name != CANARY
+        f for f in report.findings if f.class_ not in _NO_INCIDENT and not canary.is_canary(f)
     )
 
 

@@ -10,6 +10,7 @@ Rules enforced here:
    or a report of another size than the file's is never allowed; neither is a protected key.
 4. Bindings that only warn or audit change no verdict; what their rules say is kept.
 5. A verdict holds for every opener only if no expression that was evaluated may read one.
+6. Canaries are refused by no policy's leave (:mod:`lockgate.policy.canary`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from lockgate.policy.canary import block, without_canaries
 from lockgate.policy.model import (
     Action,
     EvaluationError,
@@ -47,9 +49,21 @@ class _Evaluation:
 def decide(report: Report, transfer: Transfer, policy: Policy, now: datetime) -> Decision:
     """What happens to ``transfer``; never raises, and whatever is in doubt is a HOLD."""
     try:
-        return _floor(report, transfer, _decide(report, transfer, policy, now))
+        rest = without_canaries(report)
+        if rest is report:
+            return _floor(report, transfer, _decide(report, transfer, policy, now))
+        return _with_canaries(rest, transfer, policy, now)
     except Exception:  # noqa: BLE001  (the failure rule: an unforeseen fault holds the file)
         return hold(HoldReason.POLICY_ERROR, policy_digest=policy.digest)
+
+
+def _with_canaries(rest: Report, transfer: Transfer, policy: Policy, now: datetime) -> Decision:
+    """A file with canaries; ``rest`` is what else was found in it."""
+    refused = block(policy.digest)
+    if not rest.findings:
+        return refused
+    decision = _decide(rest, transfer, policy, now)
+    return max(decision, refused, key=lambda d: _STRICTNESS[d.verdict])
 
 
 def _decide(report: Report, transfer: Transfer, policy: Policy, now: datetime) -> Decision:

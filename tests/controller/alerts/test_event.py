@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from lockgate.controller.alerts import event
-from lockgate.controller.incidents import CANARY
+from lockgate.policy.canary import CANARY
 from lockgate.scan.report import FindingClass
 from lockgate.wire.ids import uuid7
 from lockgate.wire.transfer import (
