@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from lockgate.agent.guard.access import UNKNOWN, Access
 from lockgate.agent.guard.cache import VerdictCache
 from lockgate.agent.guard.commands import (
     Ask,
@@ -23,7 +24,6 @@ from lockgate.agent.guard.commands import (
     Take,
 )
 from lockgate.agent.guard.gate import Gate, GateSettings
-from lockgate.agent.guard.opener import UNKNOWN, Access
 from lockgate.scan.report import EngineInfo, Gap, GapReason, Report
 from lockgate.wire.transfer import Decision, FileIdentity, HoldReason, Verdict, hold
 

@@ -19,8 +19,8 @@ import struct
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from lockgate.agent.guard.access import access_of_flags
 from lockgate.agent.guard.cache import Inode
-from lockgate.agent.guard.opener import access_of_flags
 from lockgate.scan.names import escape_name
 
 _AT_FDCWD = -100

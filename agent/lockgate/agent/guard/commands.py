@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lockgate.agent.guard.access import Access
 from lockgate.agent.guard.cache import Inode
-from lockgate.agent.guard.opener import Access
 from lockgate.scan.report import Report
 from lockgate.wire.transfer import Decision, FileIdentity
 

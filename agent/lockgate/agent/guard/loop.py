@@ -28,6 +28,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from lockgate.agent.guard import census, fanotify
+from lockgate.agent.guard.access import Access, may_be_opening, pending_access
 from lockgate.agent.guard.cache import Inode, VerdictCache
 from lockgate.agent.guard.commands import (
     Ask,
@@ -44,7 +45,7 @@ from lockgate.agent.guard.custody import Custody, identity_of, is_sole, seal, un
 from lockgate.agent.guard.errnos import errno_of
 from lockgate.agent.guard.gate import Gate, GateSettings
 from lockgate.agent.guard.group import GroupLink
-from lockgate.agent.guard.opener import Access, may_be_opening, path_of, pending_access, read_opener
+from lockgate.agent.guard.opener import frozen_opener, path_of
 from lockgate.agent.guard.repeats import Repeats
 from lockgate.agent.guard.snapshot import GuardState, Snapshot
 from lockgate.agent.guard.zones import GuardedZone
@@ -371,7 +372,7 @@ class Guard:
             host=self._settings.host,
             path=path_of(number),
             identity=identity_of(status),
-            opener=read_opener(self._tids[number]),
+            opener=frozen_opener(self._tids[number]),
         )
 
     # -- answers -----------------------------------------------------------------------------
