@@ -10,15 +10,23 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lockgate.agent.workers.pool import WorkerPool, WorkerSettings
-from lockgate.agent.workers.worker import RULES_FAILED, RulesError, rehearse
+from lockgate.agent.workers.pool import WorkerPool
+from lockgate.agent.workers.settings import (
+    Account,
+    AccountError,
+    WorkerSettings,
+    ZoneWorkers,
+    worker_account,
+)
+from lockgate.agent.workers.worker import RULES_FAILED, RulesError, Told, rehearse
 from lockgate.scan.report import GapReason, Report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "fakes"))
@@ -28,20 +36,28 @@ from transfers import a_report
 PROGRAM = Path(__file__).parents[1] / "fakes" / "worker_program.py"
 
 
+def settings(program: Sequence[str] = (str(PROGRAM),), **more: Any) -> WorkerSettings:
+    """Settings of obedient workers with a user that may be had here."""
+    account = worker_account() if os.geteuid() == 0 else None
+    return WorkerSettings(program=tuple(program), others=ZoneWorkers(account), **more)
+
+
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
     """A pool of one obedient worker."""
-    made = WorkerPool(WorkerSettings(program=(str(PROGRAM),)))
+    made = WorkerPool(settings())
     yield made
     made.close()
 
 
-def submit(pool: WorkerPool, job: int, path: Path, order: str, timeout_s: float = 20) -> None:
+def submit(
+    pool: WorkerPool, job: int, path: Path, order: str, timeout_s: float = 20, **more: Any
+) -> None:
     """Submit a file that only its owner may read, and close our descriptor."""
     path.write_text(order)
     path.chmod(0o400)
     fd = os.open(path, os.O_RDONLY)
-    pool.submit(job, fd, str(path), timeout_s)
+    pool.submit(job, fd, str(path), timeout_s, **more)
     os.close(fd)
 
 
@@ -110,7 +126,7 @@ def test_a_cancelled_job_gives_nothing_and_frees_the_worker(
 
 def test_workers_that_cannot_start_do_not_leave_jobs_waiting(tmp_path: Path) -> None:
     """A worker program that always fails gives up the jobs instead of waiting for ever."""
-    pool = WorkerPool(WorkerSettings(program=("-c", "raise SystemExit(1)")))
+    pool = WorkerPool(settings(("-c", "raise SystemExit(1)")))
     submit(pool, 1, tmp_path / "a", "fine")
     assert wait_for(pool, 1)[1].gaps[0].reason is GapReason.WORKER_LOST
     pool.close()
@@ -118,7 +134,7 @@ def test_workers_that_cannot_start_do_not_leave_jobs_waiting(tmp_path: Path) -> 
 
 def test_workers_without_rules_are_told_apart_and_shown(tmp_path: Path) -> None:
     """A worker whose rules fail ends jobs with ``rule-pack``, later ones at once, and says so."""
-    pool = WorkerPool(WorkerSettings(program=("-c", f"raise SystemExit({RULES_FAILED})")))
+    pool = WorkerPool(settings(("-c", f"raise SystemExit({RULES_FAILED})")))
     submit(pool, 1, tmp_path / "a", "fine")
     assert wait_for(pool, 1)[1].gaps[0].reason is GapReason.RULE_PACK
     submit(pool, 2, tmp_path / "b", "fine")
@@ -137,7 +153,7 @@ def test_a_good_pool_has_no_weakness(pool: WorkerPool, tmp_path: Path) -> None:
 class _Blind:
     """A scanner that finds nothing."""
 
-    def scan_fd(self, fd: int, name: str) -> Report:
+    def scan_fd(self, fd: int, name: str, *, progress: Told | None = None) -> Report:
         """Find nothing."""
         return a_report(name)
 
@@ -181,3 +197,94 @@ def test_the_agent_imports_nothing_that_parses_hostile_bytes() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert shown.stdout.strip() == b"[]"
+
+
+def until(true: Callable[[], bool], timeout_s: float = 20) -> bool:
+    """Whether ``true`` came true in time."""
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        if true():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_an_open_does_not_wait_for_a_background_scan(pool: WorkerPool, tmp_path: Path) -> None:
+    """While a background scan holds the only worker, an open gets one of its own."""
+    submit(pool, 1, tmp_path / "a", "hang", background=True)
+    assert until(lambda: pool.waiting() == 0)
+    submit(pool, 2, tmp_path / "b", "fine")
+    submit(pool, 3, tmp_path / "c", "fine", background=True)
+    assert set(wait_for(pool, 1)) == {2}
+    assert pool.waiting() == 1
+
+
+def test_opens_go_before_background_work(pool: WorkerPool, tmp_path: Path) -> None:
+    """A background job that waits longer is still served after an open."""
+    submit(pool, 1, tmp_path / "a", "hang", timeout_s=2)
+    assert until(lambda: pool.waiting() == 0)
+    submit(pool, 2, tmp_path / "b", "fine", background=True)
+    submit(pool, 3, tmp_path / "c", "fine")
+    order = []
+    while len(order) < 3:
+        order += list(wait_for(pool, 1))
+    assert order == [1, 3, 2]
+
+
+def test_zones_have_workers_of_their_own_and_share_a_bound(tmp_path: Path) -> None:
+    """A zone's file never meets another zone's worker, and no more than ``most`` stand."""
+    pool = WorkerPool(settings(most=2))
+    seen = set()
+    for job, zone in enumerate(["a", "b", "c", "a"]):
+        submit(pool, job, tmp_path / f"{job}", "pid", zone=zone)
+        seen.add((zone, wait_for(pool, 1)[job].engine.version))
+        assert len(pool.process_ids()) <= 2
+    pool.close()
+    assert len({pid for _, pid in seen}) == len(seen)
+    assert len(seen) >= 3
+
+
+@pytest.mark.root
+def test_a_zone_may_have_a_user_of_its_own(tmp_path: Path) -> None:
+    """The scans of a zone run as the user that its settings name."""
+    zones = {"a": ZoneWorkers(Account(12345, 12345))}
+    pool = WorkerPool(settings(zones=zones))
+    submit(pool, 1, tmp_path / "a", "uid", zone="a")
+    submit(pool, 2, tmp_path / "b", "uid", zone="b")
+    found = wait_for(pool, 2)
+    pool.close()
+    assert found[1].engine.rule_pack == "12345"
+    assert found[2].engine.rule_pack not in {"12345", "0"}
+
+
+def test_a_user_that_does_not_exist_or_is_root_is_refused() -> None:
+    """A zone cannot have its scans run by nobody known, nor by root."""
+    for name in ("lockgate-no-such-user", "root"):
+        with pytest.raises(AccountError):
+            worker_account((name,))
+
+
+def test_a_running_scan_tells_how_far_it_is(pool: WorkerPool, tmp_path: Path) -> None:
+    """Progress has the bytes done and a time left; jobs that wait or ended have none."""
+    assert pool.progress(1) is None
+    submit(pool, 1, tmp_path / "a", "hang")
+    submit(pool, 2, tmp_path / "b", "fine")
+    assert until(lambda: bool((known := pool.progress(1)) and known.done_bytes))
+    known = pool.progress(1)
+    assert known is not None
+    assert (known.done_bytes, known.total_bytes) == (1, 4)
+    assert known.remaining_s > 0
+    assert pool.progress(2) is None
+
+
+def test_an_overrun_makes_the_estimate_longer(pool: WorkerPool, tmp_path: Path) -> None:
+    """What was measured is what is expected: also of a scan that did not end in time."""
+    submit(pool, 1, tmp_path / "a", "hang", timeout_s=0.7)
+    wait_for(pool, 1)
+    assert pool.estimate_s(4) >= 0.7
+
+
+def test_a_worker_cannot_speak_for_another_file(pool: WorkerPool, tmp_path: Path) -> None:
+    """A report bears the path that was submitted, whatever the worker says."""
+    submit(pool, 1, tmp_path / "a", "lie")
+    assert wait_for(pool, 1)[1].path == str(tmp_path / "a")

@@ -7,23 +7,28 @@ import signal
 import sys
 import time
 
-from lockgate.agent.workers.worker import options, start
+from lockgate.agent.workers.worker import Told, options, start
 from lockgate.scan.report import EngineInfo, Report
 
 
 class ObedientScanner:
-    """``die`` kills the process, ``hang`` never ends, ``uid`` reports who scans."""
+    """``die`` kills the process, ``hang`` tells of one byte and never ends, ``lie`` names
+    another file; every other order reports process and user.
+    """
 
-    def scan_fd(self, fd: int, name: str) -> Report:
+    def scan_fd(self, fd: int, name: str, *, progress: Told | None = None) -> Report:
         """Do what the file says."""
         order = os.pread(fd, 64, 0).strip()
         if order == b"die":
             os.kill(os.getpid(), signal.SIGKILL)
         if order == b"raise":
             raise ValueError("bytes of the file")
-        if order == b"hang":
+        if order == b"hang" and progress is not None:
+            time.sleep(0.3)
+            progress(1, len(order))
             time.sleep(60)
-        engine = EngineInfo("test", f"{os.getuid()}", "standard", ("order",))
+        engine = EngineInfo(f"{os.getpid()}", f"{os.getuid()}", "standard", ("order",))
+        name = "another" if order == b"lie" else name
         return Report(name, None, len(order), (), (), len(order), 0.0, engine)
 
 

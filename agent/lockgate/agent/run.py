@@ -6,23 +6,58 @@ closed after it, whatever happened.
 
 from __future__ import annotations
 
-from lockgate.agent.config import AgentSettings, Mode
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from lockgate.agent.config import AgentSettings, Mode, ZoneSettings
 from lockgate.agent.verdicts.deciders import decider_of
-from lockgate.agent.workers.pool import WorkerPool, WorkerSettings
+from lockgate.agent.workers.pool import WorkerPool
+from lockgate.agent.workers.settings import (
+    WORKER_USERS,
+    Account,
+    WorkerSettings,
+    ZoneWorkers,
+    worker_account,
+)
 from lockgate.cli.hardening import forbid_core_dumps
+from lockgate.scan.salt import read_salt
 
 
-def pool_of(settings: AgentSettings) -> WorkerPool:
-    """The scan workers."""
+def pool_of(settings: AgentSettings, registry: Sequence[Path] = ()) -> WorkerPool:
+    """The scan workers; ``registry`` files stand beside those of the settings.
+
+    Raises:
+        AccountError: no user to run scans as.
+        OSError, SaltError: a file that the workers need cannot be used.
+    """
     scan = settings.scan
+    files = (*scan.registry_files, *registry)
     return WorkerPool(
         WorkerSettings(
             count=scan.workers,
+            most=2 * scan.workers + min(len(settings.zones), 8),
             private_bytes=scan.memory_bytes,
             profile=scan.profile.value,
-            registry=tuple(path.resolve(strict=True) for path in scan.registry_files),
+            registry=tuple(path.resolve(strict=True) for path in files),
+            zones={zone.zone.name: _zone_workers(zone) for zone in settings.zones},
+            others=ZoneWorkers(_account("")),
         )
     )
+
+
+def _zone_workers(zone: ZoneSettings) -> ZoneWorkers:
+    salt_file = zone.salt_file.resolve(strict=True) if zone.salt_file else None
+    if salt_file is not None:
+        read_salt(salt_file)
+    return ZoneWorkers(_account(zone.worker_user), salt_file)
+
+
+def _account(user: str) -> Account | None:
+    """Who scans; an agent without root can only scan as itself."""
+    if os.geteuid() != 0:
+        return None
+    return worker_account((user,) if user else WORKER_USERS)
 
 
 def run(settings: AgentSettings, *, local: bool) -> None:

@@ -7,6 +7,7 @@ from lockgate.formats.published import is_published
 from lockgate.scan.engine import Scanner
 from lockgate.scan.limits import Limits, Profile
 from lockgate.scan.registry import Registry
+from lockgate.scan.salt import Salt
 
 
 def standard_scanner(
@@ -15,6 +16,7 @@ def standard_scanner(
     profile: Profile = Profile.STANDARD,
     limits: Limits | None = None,
     strict: bool = False,
+    salt: Salt | None = None,
 ) -> Scanner:
     """A scanner with every format of this distribution.
 
@@ -28,4 +30,5 @@ def standard_scanner(
         profile=profile,
         limits=limits,
         strict=strict,
+        salt=salt,
     )

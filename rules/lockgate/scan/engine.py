@@ -25,6 +25,7 @@ from lockgate.scan.names import escape_name
 from lockgate.scan.registry import Registry
 from lockgate.scan.report import EngineInfo, Finding, Gap, GapReason, Report
 from lockgate.scan.rules import RulePack
+from lockgate.scan.salt import EPHEMERAL, Salt
 from lockgate.scan.search import anchors
 from lockgate.scan.source import file_chunks
 from lockgate.scan.survey import Searches, Survey
@@ -54,6 +55,7 @@ class Scanner:
         profile: Profile = Profile.STANDARD,
         limits: Limits | None = None,
         strict: bool = False,
+        salt: Salt | None = None,
     ) -> None:
         """Compile the rules.
 
@@ -68,7 +70,8 @@ class Scanner:
         sources = {f.name: f.rule_source for f in formats}
         pack = RulePack(sources | {anchors.NAMESPACE: anchors.rule_source()}, release)
         self._searches = Searches(pack, formats, registry, profile, self._limits)
-        self.info = EngineInfo(release, pack.identity, profile.value, self._searches.names)
+        salted = salt.identity if salt else EPHEMERAL
+        self.info = EngineInfo(release, pack.identity, profile.value, self._searches.names, salted)
 
     def scan_fd(self, fd: int, name: str | bytes, *, progress: Progress | None = None) -> Report:
         """Scan the file behind a descriptor, from its first byte to its last.

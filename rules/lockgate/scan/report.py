@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lockgate.scan.salt import EPHEMERAL
 from lockgate.scan.words import Word
 
 
@@ -151,7 +152,7 @@ class EngineInfo:
     rule_pack: str
     profile: str
     searches: tuple[str, ...]
-    salt: str = "ephemeral"
+    salt: str = EPHEMERAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,44 +13,18 @@ Python 3.12, no unshare.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
-import pwd
 import resource
 import signal
-from dataclasses import dataclass
 
+from lockgate.agent.workers.settings import Account
 from lockgate.cli.hardening import forbid_core_dumps
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
-
-#: Users a worker may run as, best first; ``nobody`` exists on every host.
-WORKER_USERS = ("lockgate-scan", "nobody")
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A user to run as."""
-
-    uid: int
-    gid: int
-
-
-def worker_account(names: tuple[str, ...] = WORKER_USERS) -> Account:
-    """The first of ``names`` that this host has.
-
-    Raises:
-        LookupError: it has none of them.
-    """
-    for name in names:
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return Account(entry.pw_uid, entry.pw_gid)
-    raise LookupError(f"no user to run scans as; create one of: {', '.join(names)}")
 
 
 def confine_worker(account: Account | None, private_bytes: int, parent: int) -> None:
@@ -60,7 +34,7 @@ def confine_worker(account: Account | None, private_bytes: int, parent: int) -> 
     one must not outlive.
 
     Raises:
-        OSError: a step failed; the worker must not go on.
+        OSError: a step failed, or the user would be root; the worker must not go on.
         ChildProcessError: the parent is gone already.
     """
     if account is not None:
@@ -68,6 +42,8 @@ def confine_worker(account: Account | None, private_bytes: int, parent: int) -> 
         os.setgroups([])
         os.setresgid(account.gid, account.gid, account.gid)
         os.setresuid(account.uid, account.uid, account.uid)
+    if 0 in os.getresuid():
+        raise PermissionError(errno.EPERM, "scans do not run as root")
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     # Both are reset by a change of user, so they come after it.
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

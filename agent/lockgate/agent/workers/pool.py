@@ -4,99 +4,42 @@ Rules enforced here:
 
 1. A job that was submitted ends in exactly one report. A worker that dies, answers nonsense or
    overruns is killed and its job ends with the gap ``worker-lost``.
-2. Opens that wait go before background work.
-3. Starting a process, sending and waiting never happen in the caller's thread.
-4. Workers that keep failing are started ever more slowly; until one stands, jobs are given up
-   instead of waiting for ever, and status says why.
+2. Opens that wait go before background work; see :mod:`lockgate.agent.workers.crew`.
+3. A worker serves one zone only. When there are as many workers as there may be, one that
+   idles makes room for another zone's.
+4. Starting a process, sending and waiting never happen in the caller's thread.
+5. When workers cannot be started, jobs are given up instead of waiting for ever, and status
+   says why.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import structlog
 
 from lockgate.agent.mailbox import Mailbox
 from lockgate.agent.ports import Progress
-from lockgate.agent.workers.framing import FramingError, Inbox, encode
+from lockgate.agent.workers.crew import Crew
+from lockgate.agent.workers.process import Job, Worker, WorkerLostError, lost_report
+from lockgate.agent.workers.settings import WorkerSettings
 from lockgate.agent.workers.worker import RULES_FAILED
-from lockgate.scan.report import EngineInfo, Gap, GapReason, Report, report_from_json
+from lockgate.scan.report import GapReason, Report
 
-#: Failed starts in a row after which waiting jobs are given up.
-START_ATTEMPTS = 3
-_LONGEST_PAUSE_S = 30.0
-_START_S = 60.0
-_READ_BYTES = 1 << 16
 _log = structlog.get_logger()
-_ENGINE_UNKNOWN = EngineInfo(version="", rule_pack="", profile="", searches=())
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """How workers run. ``private_bytes`` bounds the private memory of one (RLIMIT_DATA)."""
-
-    count: int = 1
-    private_bytes: int = 256 << 20
-    profile: str = "standard"
-    registry: tuple[Path, ...] = ()
-    program: tuple[str, ...] = ("-m", "lockgate.agent.workers.worker")
-
-    def command(self, sock: int) -> list[str]:
-        """The command line of one worker that talks over descriptor ``sock``."""
-        return [
-            *(sys.executable, *self.program),
-            *("--socket", str(sock), "--parent", str(os.getpid())),
-            *("--memory", str(self.private_bytes), "--profile", self.profile),
-            *(text for path in self.registry for text in ("--registry", str(path))),
-        ]
-
-
-def lost_report(
-    path: str, size: int, why: str, reason: GapReason = GapReason.WORKER_LOST
-) -> Report:
-    """The report of a file whose scan ended without one."""
-    return Report(
-        path=path,
-        sha256=None,
-        size=size,
-        findings=(),
-        gaps=(Gap(reason, detail=why),),
-        bytes_scanned=0,
-        seconds=0.0,
-        engine=_ENGINE_UNKNOWN,
-    )
 
 
 @dataclass(slots=True)
-class _Job:
-    number: int
-    fd: int
-    path: str
-    size: int
-    timeout_s: float
+class _Open:
+    """A job without a report: whose it is, and who runs it once someone does."""
 
-
-@dataclass(slots=True, eq=False)
-class _Worker:
-    process: subprocess.Popen[bytes]
-    sock: socket.socket
-    #: When to kill it, by the monotonic clock; None while it waits for work.
-    deadline: float | None
-    inbox: Inbox = field(default_factory=Inbox)
-    ready: bool = False
-    job: _Job | None = None
+    crew: Crew
+    worker: Worker | None = None
 
 
 class WorkerPool:
@@ -106,15 +49,11 @@ class WorkerPool:
         self._settings = settings
         self._results: Mailbox[tuple[int, Report]] = Mailbox()
         self._wake: Mailbox[None] = Mailbox()
+        #: Guards queues, rates and open jobs; the workers are the thread's alone.
         self._lock = threading.Lock()
-        self._urgent: deque[_Job] = deque()
-        self._background: deque[_Job] = deque()
+        self._crews: dict[str, Crew] = {}
+        self._jobs: dict[int, _Open] = {}
         self._cancelled: set[int] = set()
-        self._open: set[int] = set()
-        self._workers: dict[int, _Worker] = {}
-        self._failures = 0
-        self._failing = GapReason.WORKER_LOST
-        self._start_after = 0.0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="scan-pool", daemon=True)
         self._thread.start()
@@ -133,27 +72,33 @@ class WorkerPool:
         zone: str = "",
         background: bool = False,
     ) -> None:
-        """See :class:`lockgate.agent.ports.Workers`; ``background`` jobs wait for all others."""
-        with self._lock:
-            self._open.add(job)
+        """See :class:`lockgate.agent.ports.Workers`."""
         try:
             size = os.fstat(fd).st_size
             own = os.dup(fd)
         except OSError as error:
-            self._finish(job, lost_report(path, 0, f"descriptor: {os.strerror(error.errno or 0)}"))
+            why = f"descriptor: {os.strerror(error.errno or 0)}"
+            self._results.put((job, lost_report(path, 0, why)))
             return
+        made = Job(job, own, path, size, timeout_s, background, time.monotonic())
         with self._lock:
-            queue = self._background if background else self._urgent
-            queue.append(_Job(job, own, path, size, timeout_s))
+            crew = self._crew(zone)
+            crew.queue(background=background)[job] = made
+            self._jobs[job] = _Open(crew)
         self._wake.put(None)
 
     def estimate_s(self, size: int, zone: str = "") -> float:
-        """Nothing is measured yet."""
-        return 0.0
+        """See :class:`lockgate.agent.ports.Workers`; before any measurement a cautious guess."""
+        with self._lock:
+            return self._crew(zone).rates.estimate_s(size)
 
     def progress(self, job: int) -> Progress | None:
-        """Nothing is known of running scans yet."""
-        return None
+        """See :class:`lockgate.agent.ports.Workers`."""
+        with self._lock:
+            known = self._jobs.get(job)
+            if known is None or known.worker is None:
+                return None
+            return known.worker.progress(known.crew.rates.estimate_s)
 
     def collect(self) -> list[tuple[int, Report]]:
         """Jobs that ended since the last call, with their reports."""
@@ -162,10 +107,14 @@ class WorkerPool:
     def cancel(self, job: int) -> None:
         """Forget a job; the worker that runs it is killed, so that it lets go of the file."""
         with self._lock:
-            if job not in self._open:
+            known = self._jobs.pop(job, None)
+            if known is None:
                 return
-            self._open.discard(job)
-            self._cancelled.add(job)
+            if known.worker is not None:
+                self._cancelled.add(job)
+            else:
+                waiting = known.crew.urgent if job in known.crew.urgent else known.crew.background
+                os.close(waiting.pop(job).fd)
         self._wake.put(None)
 
     def close(self) -> None:
@@ -178,207 +127,186 @@ class WorkerPool:
 
     def process_ids(self) -> list[int]:
         """The workers' process ids, for status and tests."""
-        return [w.process.pid for w in list(self._workers.values())]
+        return [w.process.pid for crew in self._all_crews() for w in list(crew.workers)]
 
     def waiting(self) -> int:
         """Jobs that no worker has begun."""
-        return len(self._urgent) + len(self._background)
+        return sum(crew.waiting() for crew in self._all_crews())
 
     def weaknesses(self) -> tuple[str, ...]:
         """Why scans cannot be had now, for status; empty: they can."""
-        if self._failures < START_ATTEMPTS:
-            return ()
-        return (f"no scan worker can be started: {self._failing.explanation}",)
+        return tuple(
+            f"no scan worker can be started{_of(crew.zone)}: {crew.failing.explanation}"
+            for crew in self._all_crews()
+            if crew.has_given_up()
+        )
+
+    def _crew(self, zone: str) -> Crew:
+        return self._crews.setdefault(zone, Crew(zone, self._settings.count))
+
+    def _all_crews(self) -> list[Crew]:
+        with self._lock:
+            return list(self._crews.values())
 
     # The pool's thread
 
     def _run(self) -> None:
         while not self._closing:
-            self._start_missing()
-            self._drop_cancelled()
+            self._end_cancelled()
+            for crew, background in self._in_order():
+                self._serve(crew, background=background)
             self._give_up_without_workers()
-            self._assign()
             self._listen()
             self._expire()
-        for worker in list(self._workers.values()):
-            self._bury(worker)
-        for job in self._take_queued():
-            os.close(job.fd)
+        for crew in self._all_crews():
+            for worker in crew.workers:
+                worker.end()
+            for job in self._take_all(crew):
+                os.close(job.fd)
 
-    def _start_missing(self) -> None:
-        while len(self._workers) < self._settings.count:
-            if time.monotonic() < self._start_after:
-                return
-            try:
-                worker = self._start()
-            except OSError:
-                self._note_failed_start(GapReason.WORKER_LOST)
-                return
-            self._workers[worker.sock.fileno()] = worker
-
-    def _start(self) -> _Worker:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            process = subprocess.Popen(
-                self._settings.command(theirs.fileno()),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                cwd="/",
-                env=_worker_environment(os.environ),
-                start_new_session=True,
-            )
-        except OSError:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        ours.settimeout(0)
-        return _Worker(process, ours, deadline=time.monotonic() + _START_S)
-
-    def _note_failed_start(self, reason: GapReason) -> None:
-        self._failures += 1
-        self._failing = reason
-        self._start_after = time.monotonic() + min(0.1 * 2**self._failures, _LONGEST_PAUSE_S)
-
-    def _give_up_without_workers(self) -> None:
-        if self._failures < START_ATTEMPTS or self._workers:
-            return
-        for job in self._take_queued():
-            os.close(job.fd)
-            why = "the scan worker cannot be started"
-            self._finish(job.number, lost_report(job.path, job.size, why, self._failing))
-
-    def _take_queued(self) -> list[_Job]:
+    def _in_order(self) -> list[tuple[Crew, bool]]:
+        """The queues that are not empty, in the order in which they are served."""
         with self._lock:
-            jobs = [*self._urgent, *self._background]
-            self._urgent.clear()
-            self._background.clear()
-        return jobs
+            heads = [
+                (background, next(iter(queue.values())).submitted, crew.zone)
+                for crew in self._crews.values()
+                for background in (False, True)
+                if (queue := crew.queue(background=background))
+            ]
+            return [(self._crews[zone], background) for background, _, zone in sorted(heads)]
 
-    def _drop_cancelled(self) -> None:
-        with self._lock:
-            cancelled, self._cancelled = self._cancelled, set()
-            dropped = []
-            for queue in (self._urgent, self._background):
-                gone = [job for job in queue if job.number in cancelled]
-                for job in gone:
-                    queue.remove(job)
-                dropped += gone
-        for job in dropped:
-            os.close(job.fd)
-        for worker in list(self._workers.values()):
-            if worker.job and worker.job.number in cancelled:
-                self._bury(worker)
-
-    def _assign(self) -> None:
-        for worker in list(self._workers.values()):
-            if not worker.ready or worker.job:
-                continue
-            job = self._next_job()
+    def _serve(self, crew: Crew, *, background: bool) -> None:
+        while worker := crew.worker_for(background=background):
+            job = self._take(crew, worker, background=background)
             if job is None:
                 return
-            self._hand_over(worker, job)
+            try:
+                worker.hand_over(job)
+            except WorkerLostError as lost:
+                self._lose(crew, worker, str(lost))
+        while crew.lacks_worker(background=background) and self._make_room(crew):
+            self._start(crew)
 
-    def _next_job(self) -> _Job | None:
+    def _take(self, crew: Crew, worker: Worker, *, background: bool) -> Job | None:
         with self._lock:
-            queue = self._urgent or self._background
-            return queue.popleft() if queue else None
+            queue = crew.queue(background=background)
+            if not queue:
+                return None
+            number, job = queue.popitem(last=False)
+            self._jobs[number].worker = worker
+            return job
 
-    def _hand_over(self, worker: _Worker, job: _Job) -> None:
-        worker.job = job
-        worker.deadline = time.monotonic() + job.timeout_s
-        message = encode({"job": job.number, "path": job.path})
+    def _make_room(self, crew: Crew) -> bool:
+        """Whether a worker may be started now; another zone's idle one may have to go."""
+        if time.monotonic() < crew.start_after:
+            return False
+        others = [(c, w) for c in self._all_crews() for w in c.workers]
+        if len(others) < self._settings.most:
+            return True
+        idle = [(c, w) for c, w in others if c is not crew and w.is_idle()]
+        if not idle:
+            return False
+        owner, longest = min(idle, key=lambda pair: pair[1].since)
+        self._end(owner, longest)
+        return True
+
+    def _start(self, crew: Crew) -> None:
         try:
-            sent = socket.send_fds(worker.sock, [message], [job.fd])
+            crew.workers.append(Worker.start(self._settings, crew.zone))
         except OSError:
-            sent = 0
-        finally:
-            os.close(job.fd)
-        if sent != len(message):
-            self._lose(worker, "the scan worker died")
+            crew.note_failed_start(GapReason.WORKER_LOST)
+
+    def _give_up_without_workers(self) -> None:
+        for crew in self._all_crews():
+            if crew.workers or not crew.has_given_up():
+                continue
+            for job in self._take_all(crew):
+                os.close(job.fd)
+                why = "the scan worker cannot be started"
+                self._finish(job.number, lost_report(job.path, job.size, why, crew.failing))
+
+    def _take_all(self, crew: Crew) -> list[Job]:
+        with self._lock:
+            jobs = [*crew.urgent.values(), *crew.background.values()]
+            crew.urgent.clear()
+            crew.background.clear()
+        return jobs
+
+    def _end_cancelled(self) -> None:
+        with self._lock:
+            cancelled, self._cancelled = self._cancelled, set()
+        for crew, worker in self._workers():
+            if worker.job is not None and worker.job.number in cancelled:
+                self._end(crew, worker)
 
     def _listen(self) -> None:
         poller = select.poll()
         poller.register(self._wake.fileno(), select.POLLIN)
-        for number in self._workers:
+        by_number = {worker.fileno(): (crew, worker) for crew, worker in self._workers()}
+        for number in by_number:
             poller.register(number, select.POLLIN)
         for number, _ in poller.poll(self._patience_ms()):
             if number == self._wake.fileno():
                 self._wake.collect()
-            elif worker := self._workers.get(number):
-                self._hear(worker)
+            else:
+                self._hear(*by_number[number])
 
     def _patience_ms(self) -> float | None:
-        times = [w.deadline for w in self._workers.values() if w.deadline is not None]
-        if len(self._workers) < self._settings.count:
-            times.append(self._start_after)
+        times = [w.deadline for _, w in self._workers() if w.deadline is not None]
+        times += [at for crew in self._all_crews() if (at := crew.next_start()) is not None]
         return max(0.0, min(times) - time.monotonic()) * 1000 + 1 if times else None
 
-    def _hear(self, worker: _Worker) -> None:
+    def _hear(self, crew: Crew, worker: Worker) -> None:
+        was_ready = worker.ready
         try:
-            piece = worker.sock.recv(_READ_BYTES)
-        except BlockingIOError:
+            answers = worker.receive()
+        except WorkerLostError as lost:
+            self._lose(crew, worker, str(lost))
             return
-        except OSError:
-            piece = b""
-        if not piece:
-            self._lose(worker, "the scan worker died")
-            return
-        try:
-            for message in worker.inbox.feed(piece):
-                self._understand(worker, message)
-        except (FramingError, KeyError, ValueError, TypeError, AttributeError, IndexError):
-            self._lose(worker, "the scan worker answered nonsense")
-
-    def _understand(self, worker: _Worker, message: Mapping[str, Any]) -> None:
-        if not worker.ready:
-            worker.ready = bool(message["ready"])
-            worker.deadline = None
-            self._failures = 0
-            return
-        if worker.job is None or message["job"] != worker.job.number:
-            raise ValueError("an answer to no question")
-        report = report_from_json(message["report"])
-        job, worker.job, worker.deadline = worker.job, None, None
-        self._finish(job.number, report)
+        if worker.ready and not was_ready:
+            crew.failures = 0
+        for job, report in answers:
+            self._note_rate(crew, job, time.monotonic() - worker.since)
+            self._finish(job.number, report)
 
     def _expire(self) -> None:
         now = time.monotonic()
-        for worker in list(self._workers.values()):
-            if worker.deadline is not None and now >= worker.deadline:
-                limit = f"{worker.job.timeout_s:g} s" if worker.job else f"{_START_S:g} s"
-                self._lose(worker, f"time-limit: the scan worker overran {limit}")
+        for crew, worker in self._workers():
+            why = worker.overrun(now)
+            if why is not None:
+                if worker.job is not None:
+                    self._note_rate(crew, worker.job, now - worker.since)
+                self._lose(crew, worker, why)
 
-    def _lose(self, worker: _Worker, why: str) -> None:
-        job, worker.job = worker.job, None
-        self._bury(worker)
-        if not worker.ready:
-            status = worker.process.returncode
+    def _lose(self, crew: Crew, worker: Worker, why: str) -> None:
+        job, was_ready = worker.job, worker.ready
+        status = self._end(crew, worker)
+        if not was_ready:
             rules = status == RULES_FAILED
-            self._note_failed_start(GapReason.RULE_PACK if rules else GapReason.WORKER_LOST)
+            crew.note_failed_start(GapReason.RULE_PACK if rules else GapReason.WORKER_LOST)
         if job is not None:
             self._finish(job.number, lost_report(job.path, job.size, why))
-        _log.warning("scan worker lost", why=why, had_job=job is not None)
+        _log.warning("scan worker lost", why=why, had_job=job is not None, zone=crew.zone)
 
-    def _bury(self, worker: _Worker) -> None:
-        """Kill a worker and wait for it, so that its descriptors are certainly closed."""
-        del self._workers[worker.sock.fileno()]
-        worker.sock.close()
-        worker.process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            worker.process.wait(timeout=5)
+    def _end(self, crew: Crew, worker: Worker) -> int | None:
+        crew.workers.remove(worker)
+        return worker.end()
+
+    def _workers(self) -> Iterator[tuple[Crew, Worker]]:
+        for crew in self._all_crews():
+            for worker in list(crew.workers):
+                yield crew, worker
+
+    def _note_rate(self, crew: Crew, job: Job, took_s: float) -> None:
+        with self._lock:
+            crew.rates.note(job.size, took_s)
 
     def _finish(self, job: int, report: Report) -> None:
         with self._lock:
-            if job not in self._open:
+            if self._jobs.pop(job, None) is None:
                 return
-            self._open.discard(job)
         self._results.put((job, report))
 
 
-def _worker_environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """What of our environment a worker may see: nothing that could be a secret."""
-    kept = {name: ours[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in ours}
-    # One thread and one arena: both are bought with private memory that the limit counts.
-    return {**kept, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+def _of(zone: str) -> str:
+    return f" for zone {zone}" if zone else ""

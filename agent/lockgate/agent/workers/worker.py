@@ -22,18 +22,25 @@ import array
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from lockgate.agent.workers.confine import confine_worker, worker_account
+from lockgate.agent.workers.confine import confine_worker
 from lockgate.agent.workers.framing import Inbox, encode
+from lockgate.agent.workers.settings import Account
 from lockgate.scan.report import Report, report_to_json
 
 _READ_BYTES = 1 << 16
 _DESCRIPTORS = 4
+_TELL_S = 0.25
 #: Exit status of a worker whose rules do not load, or do not find the key of the rehearsal.
 RULES_FAILED = 3
+
+
+#: Told the bytes read so far, and the bytes in all.
+Told: TypeAlias = Callable[[int, int], None]
 
 
 class RulesError(Exception):
@@ -43,8 +50,8 @@ class RulesError(Exception):
 class Scanner(Protocol):
     """What scans."""
 
-    def scan_fd(self, fd: int, name: str) -> Report:
-        """Look at an open file; ``name`` is for the report."""
+    def scan_fd(self, fd: int, name: str, *, progress: Told | None = None) -> Report:
+        """Look at an open file; ``name`` is for the report, ``progress`` hears of its bytes."""
         ...
 
 
@@ -58,12 +65,26 @@ def serve(sock: socket.socket, scanner: Scanner) -> None:
         if not piece:
             return
         for message in inbox.feed(piece):
-            fd = descriptors.pop(0)
+            fd, job = descriptors.pop(0), message["job"]
             try:
-                report = scanner.scan_fd(fd, str(message["path"]))
+                report = scanner.scan_fd(fd, str(message["path"]), progress=teller(sock, job))
             finally:
                 os.close(fd)
-            sock.sendall(encode({"job": message["job"], "report": report_to_json(report)}))
+            sock.sendall(encode({"job": job, "report": report_to_json(report)}))
+
+
+def teller(sock: socket.socket, job: object) -> Told:
+    """Tells the pool now and then how far a job is; a short one says nothing."""
+    last = time.monotonic()
+
+    def tell(done: int, _size: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _TELL_S:
+            last = now
+            sock.sendall(encode({"job": job, "done": done}))
+
+    return tell
 
 
 def _receive(sock: socket.socket, descriptors: list[int]) -> bytes:
@@ -82,7 +103,7 @@ def start(arguments: argparse.Namespace, make_scanner: Callable[[], Scanner]) ->
     # A duplicate: the pool hears of our end only when the process is gone, with its status.
     sock = socket.socket(fileno=os.dup(arguments.socket))
     scanner = make_scanner()
-    account = worker_account() if os.geteuid() == 0 else None
+    account = None if arguments.uid is None else Account(arguments.uid, arguments.gid)
     confine_worker(account, arguments.memory, arguments.parent)
     serve(sock, scanner)
 
@@ -118,6 +139,9 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--socket", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--memory", type=int, required=True)
+    parser.add_argument("--uid", type=int)
+    parser.add_argument("--gid", type=int)
+    parser.add_argument("--salt-file", type=Path)
     parser.add_argument("--profile", default="standard")
     parser.add_argument("--registry", type=Path, action="append", default=[])
     return parser.parse_args(argv)
@@ -142,10 +166,12 @@ def _standard_scanner(arguments: argparse.Namespace) -> Scanner:
     from lockgate.scan.limits import Profile
     from lockgate.scan.registry import Registry
     from lockgate.scan.rules import RuleError
+    from lockgate.scan.salt import read_salt
 
     registry = Registry.load(arguments.registry)
+    salt = read_salt(arguments.salt_file) if arguments.salt_file else None
     try:
-        scanner = standard_scanner(registry, profile=Profile(arguments.profile))
+        scanner = standard_scanner(registry, profile=Profile(arguments.profile), salt=salt)
     except (RuleError, OSError):
         raise RulesError from None
     rehearse(scanner)
