@@ -17,7 +17,7 @@ import queue
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from lockgate.agent.mailbox import Mailbox
 from lockgate.agent.uplink.identity import Credentials, CredentialsError
 from lockgate.agent.uplink.spool import Record, RecordKind, Spool, SpoolFull
 from lockgate.agent.verdicts import journal as lines
+from lockgate.agent.verdicts.accounts import Accounts
 from lockgate.agent.verdicts.journal import Journal
 from lockgate.scan.report import Report
 from lockgate.v1 import decision_pb2 as pb
@@ -115,6 +116,7 @@ class ControllerDecider:
         self._credentials = credentials
         self._spool = spool
         self._journal = journal
+        self._accounts = Accounts()
         self._decisions: Mailbox[tuple[int, Decision]] = Mailbox()
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._unsent: dict[int, _Unsent] = {}
@@ -242,9 +244,10 @@ class ControllerDecider:
             match event:
                 case _Question():
                     self._keep_question(event, fresh)
-                case Receipt():
-                    wire = pb.ReportEnforcementRequest(receipt=convert.receipt_to_wire(event))
-                    entries.append(lines.receipt_line(event))
+                case Receipt(opener=opener):
+                    receipt = replace(event, opener=self._accounts.named(opener))
+                    wire = pb.ReportEnforcementRequest(receipt=convert.receipt_to_wire(receipt))
+                    entries.append(lines.receipt_line(receipt))
                     self._keep(RecordKind.ENFORCEMENT, wire, fresh)
                 case (dict() as entry, pb.ReportGuardRequest() as wire):
                     entries.append(entry)
@@ -268,6 +271,9 @@ class ControllerDecider:
                 event.set()
 
     def _keep_question(self, question: _Question, fresh: list[_Unsent]) -> None:
+        transfer = question.transfer
+        opener = self._accounts.named(transfer.opener)
+        question.transfer = replace(transfer, opener=opener)
         try:
             wire = pb.RequestVerdictRequest(
                 transfer=convert.transfer_to_wire(question.transfer),

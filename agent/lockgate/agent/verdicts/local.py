@@ -12,11 +12,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from lockgate.agent.mailbox import Mailbox
+from lockgate.agent.verdicts.accounts import Accounts
 from lockgate.agent.verdicts.journal import Journal, decision_line, guard_line, receipt_line
 from lockgate.scan.report import Report
 from lockgate.wire.transfer import (
@@ -43,7 +44,7 @@ class _Question:
     report: Report
 
 
-_Item: TypeAlias = _Question | dict[str, Any] | threading.Event
+_Item: TypeAlias = _Question | Receipt | dict[str, Any] | threading.Event
 
 
 class LocalDecider:
@@ -52,6 +53,7 @@ class LocalDecider:
     def __init__(self, rule: Rule, journal: Journal) -> None:
         self._rule = rule
         self._journal = journal
+        self._accounts = Accounts()
         self._decisions: Mailbox[tuple[int, Decision]] = Mailbox()
         self._waiting: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="decider", daemon=True)
@@ -71,7 +73,7 @@ class LocalDecider:
 
     def record(self, receipt: Receipt) -> None:
         """Write a receipt into the journal in the background."""
-        self._waiting.put(receipt_line(receipt))
+        self._waiting.put(receipt)
 
     def guard_changed(self, zone: Zone, change: GuardChange, detail: str) -> None:
         """Write into the journal that a guard was put on or taken off."""
@@ -108,13 +110,16 @@ class LocalDecider:
         lines: list[dict[str, Any]] = []
         decided: list[tuple[int, Decision]] = []
         for item in batch:
-            if isinstance(item, dict):
-                lines.append(item)
-            if not isinstance(item, _Question):
-                continue
-            decision = self._decide(item)
-            decided.append((item.job, decision))
-            lines.append(decision_line(item.transfer, item.report, decision))
+            match item:
+                case dict():
+                    lines.append(item)
+                case Receipt(opener=opener):
+                    lines.append(receipt_line(replace(item, opener=self._accounts.named(opener))))
+                case _Question(job, transfer, report):
+                    transfer = replace(transfer, opener=self._accounts.named(transfer.opener))
+                    decision = self._decide(transfer, report)
+                    decided.append((job, decision))
+                    lines.append(decision_line(transfer, report, decision))
         try:
             self._journal.append(lines, durable=True)
         except OSError:
@@ -126,9 +131,9 @@ class LocalDecider:
         for answer in decided:
             self._decisions.put(answer)
 
-    def _decide(self, question: _Question) -> Decision:
+    def _decide(self, transfer: Transfer, report: Report) -> Decision:
         try:
-            return self._rule(question.report, question.transfer, datetime.now(UTC))
+            return self._rule(report, transfer, datetime.now(UTC))
         except Exception:  # noqa: BLE001 - rule 2: whatever a policy does wrong is a HOLD
             return hold(HoldReason.POLICY_ERROR)
 
