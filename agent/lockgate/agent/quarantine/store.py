@@ -27,6 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lockgate.agent.durable import write_durably
+from lockgate.agent.folders import HIDDEN, open_directory, open_hidden
 from lockgate.agent.guard.zones import GuardedZone
 from lockgate.scan.names import escape_name
 from lockgate.scan.report import Report
@@ -34,7 +35,7 @@ from lockgate.wire.ids import uuid7
 from lockgate.wire.transfer import Enforcement, HoldReason, Receipt, Verdict
 
 _RENAME_NOREPLACE = 1
-_STORE = ".lockgate/quarantine"
+_STORE = "quarantine"
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.renameat2.argtypes = (
     ctypes.c_int,
@@ -132,7 +133,7 @@ class Quarantine:
         self._check_quota(status)
         original = Path(os.readlink(f"/proc/self/fd/{fd}"))  # noqa: PTH115 - keeps every byte
         entry = self._entry(status, original, transfer_id, report)
-        parent = _open_directory(original.parent)
+        parent = open_directory(original.parent)
         try:
             store = self._open_store(status.st_dev)
             try:
@@ -158,7 +159,7 @@ class Quarantine:
         if entry is None:
             raise QuarantineError(f"nothing in quarantine is called {quarantine_id}")
         path = target if target is not None else Path(entry.original)
-        parent = _open_directory(path.parent)
+        parent = open_directory(path.parent)
         try:
             store = self._open_store(entry.device)
             try:
@@ -193,7 +194,7 @@ class Quarantine:
         self, status: os.stat_result, original: Path, transfer_id: str, report: Report | None
     ) -> QuarantineEntry:
         name = uuid7()
-        store = Path(self._zones[status.st_dev].mount_point, _STORE)
+        store = Path(self._zones[status.st_dev].mount_point, HIDDEN, _STORE)
         return QuarantineEntry(
             quarantine_id=name,
             transfer_id=transfer_id,
@@ -212,16 +213,7 @@ class Quarantine:
 
     def _open_store(self, device: int) -> int:
         """The store's directory, made if it is not there, and for root only whatever it was."""
-        at = _open_directory(self._zones[device].mount_point)
-        for part in _STORE.split("/"):
-            with suppress(FileExistsError):
-                os.mkdir(part, 0o700, dir_fd=at)
-            inner = _open_directory(part, at)
-            os.close(at)
-            at = inner
-            os.fchown(at, 0, 0)
-            os.fchmod(at, 0o700)
-        return at
+        return open_hidden(self._zones[device].mount_point, _STORE)
 
     def _move(self, parent: int, name: str, store: int, entry: QuarantineEntry) -> None:
         """Rename, look at what was caught, and undo if it is another file."""
@@ -269,11 +261,6 @@ def read_index(index: Path) -> Iterator[QuarantineEntry]:
 def _is_stored(store: int, entry: QuarantineEntry) -> bool:
     caught = os.stat(entry.quarantine_id, dir_fd=store, follow_symlinks=False)
     return (caught.st_dev, caught.st_ino) == (entry.device, entry.inode)
-
-
-def _open_directory(path: str | Path, at: int | None = None) -> int:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.open(path, flags, dir_fd=at)
 
 
 def _rename(source: int, name: str, target: int, new_name: str) -> None:
