@@ -1,0 +1,50 @@
+"""Agents whose guard lacks one thing: the detectors must see what that thing is for.
+
+Usage: ``weakened.py WEAKNESS lockgate-arguments...``. Each weakness takes one rule of the guard
+away and leaves everything else as it is.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from lockgate.agent.guard import cache, group, loop
+from lockgate.cli.main import main
+
+
+def without_holder() -> None:
+    """Nobody but the agent has the permission group: its death opens everything."""
+    start = group.GroupLink.open.__func__
+
+    def open_and_end_holder(cls: type, *arguments: object, **options: object) -> object:
+        link = start(cls, *arguments, **options)
+        link.holder_is_gone()
+        return link
+
+    group.GroupLink.open = classmethod(open_and_end_holder)
+
+
+def without_lease() -> None:
+    """A verdict is given while somebody writes."""
+    loop.seal = lambda _fd: True
+
+
+def by_inode_alone() -> None:
+    """A verdict belongs to a file, whatever its bytes have become."""
+    cache.VerdictCache.forget = lambda _self, _inode: None
+    cache.VerdictCache.passes = lambda self, status, _now: (
+        (status.st_dev, status.st_ino) in self._passes
+    )
+
+
+WEAKNESSES: dict[str, Callable[[], None]] = {
+    "without-holder": without_holder,
+    "without-lease": without_lease,
+    "by-inode-alone": by_inode_alone,
+}
+
+if __name__ == "__main__":
+    WEAKNESSES[sys.argv[1]]()
+    sys.argv = ["lockgate", *sys.argv[2:]]
+    main()
