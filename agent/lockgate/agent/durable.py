@@ -1,12 +1,24 @@
-"""Files that are there whole after a power cut, or not at all."""
+"""Files that are there whole after a power cut, or not at all, and names that replace none."""
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.renameat2.argtypes = (
+    ctypes.c_int,
+    ctypes.c_char_p,
+    ctypes.c_int,
+    ctypes.c_char_p,
+    ctypes.c_uint,
+)
 
 
 def write_durably(path: Path, record: Mapping[str, object]) -> None:
@@ -35,3 +47,22 @@ def sync_directory(path: Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def rename_exclusively(
+    source: str | Path,
+    target: str | Path,
+    *,
+    source_dir: int = _AT_FDCWD,
+    target_dir: int = _AT_FDCWD,
+) -> None:
+    """renameat2(2) with RENAME_NOREPLACE: atomic, and no file of that name is lost.
+
+    Raises:
+        FileExistsError: the name is taken.
+        OSError: the kernel refused; EINVAL: the filesystem cannot.
+    """
+    old, new = os.fsencode(source), os.fsencode(target)
+    if _libc.renameat2(source_dir, old, target_dir, new, _RENAME_NOREPLACE) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

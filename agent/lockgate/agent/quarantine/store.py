@@ -15,18 +15,16 @@ Rules enforced here:
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lockgate.agent.durable import write_durably
+from lockgate.agent.durable import rename_exclusively, write_durably
 from lockgate.agent.folders import HIDDEN, open_directory, open_hidden
 from lockgate.agent.guard.zones import GuardedZone
 from lockgate.scan.names import escape_name
@@ -34,16 +32,7 @@ from lockgate.scan.report import Report
 from lockgate.wire.ids import uuid7
 from lockgate.wire.transfer import Enforcement, HoldReason, Receipt, Verdict
 
-_RENAME_NOREPLACE = 1
 _STORE = "quarantine"
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.renameat2.argtypes = (
-    ctypes.c_int,
-    ctypes.c_char_p,
-    ctypes.c_int,
-    ctypes.c_char_p,
-    ctypes.c_uint,
-)
 
 
 class QuarantineError(Exception):
@@ -163,7 +152,7 @@ class Quarantine:
         try:
             store = self._open_store(entry.device)
             try:
-                _rename(store, quarantine_id, parent, path.name)
+                rename_exclusively(quarantine_id, path.name, source_dir=store, target_dir=parent)
                 os.fsync(parent)
             finally:
                 os.close(store)
@@ -218,9 +207,9 @@ class Quarantine:
     def _move(self, parent: int, name: str, store: int, entry: QuarantineEntry) -> None:
         """Rename, look at what was caught, and undo if it is another file."""
         try:
-            _rename(parent, name, store, entry.quarantine_id)
+            rename_exclusively(name, entry.quarantine_id, source_dir=parent, target_dir=store)
             if not _is_stored(store, entry):
-                _rename(store, entry.quarantine_id, parent, name)
+                rename_exclusively(entry.quarantine_id, name, source_dir=store, target_dir=parent)
                 raise QuarantineError("the name led to another file when it was moved")  # noqa: TRY301
             os.fsync(store)
             os.fsync(parent)
@@ -261,14 +250,6 @@ def read_index(index: Path) -> Iterator[QuarantineEntry]:
 def _is_stored(store: int, entry: QuarantineEntry) -> bool:
     caught = os.stat(entry.quarantine_id, dir_fd=store, follow_symlinks=False)
     return (caught.st_dev, caught.st_ino) == (entry.device, entry.inode)
-
-
-def _rename(source: int, name: str, target: int, new_name: str) -> None:
-    """renameat2(2) that replaces nothing."""
-    old, new = os.fsencode(name), os.fsencode(new_name)
-    if _libc.renameat2(source, old, target, new, _RENAME_NOREPLACE) < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
 
 
 def _failure(error: Exception) -> str:

@@ -1,0 +1,110 @@
+"""Files on their way through workers and decider, for the modes that hold no open.
+
+Rules enforced here:
+
+1. A file is judged by one descriptor, which is ours until :meth:`Judging.finish`.
+2. Every file that was begun comes back judged, once for each time it was asked about.
+3. Nothing here waits: the caller polls :meth:`Judging.filenos`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+from lockgate.agent.ports import Decider, Workers
+from lockgate.scan.report import Report
+from lockgate.wire.ids import uuid7
+from lockgate.wire.transfer import Decision, Receipt, Transfer
+
+Subject = TypeVar("Subject")
+
+
+@dataclass(slots=True)
+class _Job(Generic[Subject]):
+    subject: Subject
+    fd: int
+    transfer: Transfer
+    report: Report | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged(Generic[Subject]):
+    """A file with what was seen in it and what is decided about it."""
+
+    subject: Subject
+    fd: int = field(repr=False)
+    transfer: Transfer
+    report: Report
+    decision: Decision
+
+
+class Judging(Generic[Subject]):
+    """Jobs in flight; ``Subject`` is what the caller wants to know again at the end."""
+
+    def __init__(self, workers: Workers, decider: Decider, scan_timeout_s: float) -> None:
+        self._workers = workers
+        self._decider = decider
+        self._timeout_s = scan_timeout_s
+        self._jobs: dict[int, _Job[Subject]] = {}
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def filenos(self) -> Sequence[int]:
+        """Descriptors to poll; readable while :meth:`collect` has something."""
+        return (*self._workers.filenos(), self._decider.fileno())
+
+    def begin(self, subject: Subject, fd: int, transfer: Transfer) -> None:
+        """Have ``fd`` scanned and decided; takes the descriptor over."""
+        number = self._add(_Job(subject, fd, transfer))
+        self._workers.submit(
+            number,
+            fd,
+            transfer.path,
+            self._timeout_s,
+            zone=transfer.zone.name,
+            background=True,
+        )
+
+    def ask_again(self, judged: Judged[Subject]) -> None:
+        """Have a scanned file decided once more, as a transfer of its own."""
+        transfer = replace(judged.transfer, transfer_id=uuid7())
+        number = self._add(_Job(judged.subject, judged.fd, transfer, judged.report))
+        self._decider.request(number, transfer, judged.report)
+
+    def collect(self) -> list[Judged[Subject]]:
+        """Files that are decided since the last call."""
+        for number, report in self._workers.collect():
+            if job := self._jobs.get(number):
+                job.report = report
+                self._decider.request(number, job.transfer, report)
+        return list(self._decided())
+
+    def finish(self, judged: Judged[Subject], receipt: Receipt) -> None:
+        """Give the descriptor back and keep what was done."""
+        os.close(judged.fd)
+        self._decider.record(receipt)
+
+    def close(self) -> None:
+        """Forget what is in flight."""
+        for number, job in self._jobs.items():
+            self._workers.cancel(number)
+            os.close(job.fd)
+        self._jobs.clear()
+
+    def _add(self, job: _Job[Subject]) -> int:
+        self._last += 1
+        self._jobs[self._last] = job
+        return self._last
+
+    def _decided(self) -> list[Judged[Subject]]:
+        decided = []
+        for number, decision in self._decider.collect():
+            job = self._jobs.pop(number, None)
+            if job is not None and job.report is not None:
+                decided.append(Judged(job.subject, job.fd, job.transfer, job.report, decision))
+        return decided
