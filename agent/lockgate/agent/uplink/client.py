@@ -82,6 +82,7 @@ class _Question:
     transfer: Transfer
     report: Report
     deadline: float
+    answers: Mailbox[tuple[int, Decision]]
 
 
 @dataclass(slots=True)
@@ -141,10 +142,20 @@ class ControllerDecider:
         """See :class:`lockgate.agent.ports.Decider`."""
         return self._decisions.fileno()
 
-    def request(self, job: int, transfer: Transfer, report: Report) -> None:
-        """Ask the controller in the background."""
+    def request(
+        self,
+        job: int,
+        transfer: Transfer,
+        report: Report,
+        answers: Mailbox[tuple[int, Decision]] | None = None,
+    ) -> None:
+        """Ask the controller in the background.
+
+        ``answers``: where one who is not the guard hears of the decision.
+        """
         deadline = time.monotonic() + self._settings.answer_within_s
-        self._events.put(_Question(job, transfer, report, deadline))
+        to = answers or self._decisions
+        self._events.put(_Question(job, transfer, report, deadline, to))
 
     def collect(self) -> list[tuple[int, Decision]]:
         """Decisions that came since the last call."""
@@ -314,7 +325,7 @@ class ControllerDecider:
                 unsent.question = None
 
     def _answer(self, question: _Question, decision: Decision) -> None:
-        self._decisions.put((question.job, decision))
+        question.answers.put((question.job, decision))
         with contextlib.suppress(OSError):
             entry = lines.decision_line(question.transfer, question.report, decision)
             self._journal.append([entry], durable=False)

@@ -42,6 +42,7 @@ class _Question:
     job: int
     transfer: Transfer
     report: Report
+    answers: Mailbox[tuple[int, Decision]]
 
 
 _Item: TypeAlias = _Question | Receipt | dict[str, Any] | threading.Event
@@ -63,9 +64,15 @@ class LocalDecider:
         """See :class:`lockgate.agent.ports.Decider`."""
         return self._decisions.fileno()
 
-    def request(self, job: int, transfer: Transfer, report: Report) -> None:
-        """Decide in the background."""
-        self._waiting.put(_Question(job, transfer, report))
+    def request(
+        self,
+        job: int,
+        transfer: Transfer,
+        report: Report,
+        answers: Mailbox[tuple[int, Decision]] | None = None,
+    ) -> None:
+        """Decide in the background. ``answers``: where one who is not the guard hears of it."""
+        self._waiting.put(_Question(job, transfer, report, answers or self._decisions))
 
     def collect(self) -> list[tuple[int, Decision]]:
         """Decisions that came since the last call."""
@@ -108,28 +115,28 @@ class LocalDecider:
 
     def _settle(self, batch: list[_Item]) -> None:
         lines: list[dict[str, Any]] = []
-        decided: list[tuple[int, Decision]] = []
+        decided: list[tuple[Mailbox[tuple[int, Decision]], int, Decision]] = []
         for item in batch:
             match item:
                 case dict():
                     lines.append(item)
                 case Receipt(opener=opener):
                     lines.append(receipt_line(replace(item, opener=self._accounts.named(opener))))
-                case _Question(job, transfer, report):
+                case _Question(job, transfer, report, answers):
                     transfer = replace(transfer, opener=self._accounts.named(transfer.opener))
                     decision = self._decide(transfer, report)
-                    decided.append((job, decision))
+                    decided.append((answers, job, decision))
                     lines.append(decision_line(transfer, report, decision))
         try:
             self._journal.append(lines, durable=True)
         except OSError:
-            decided = [(job, _unrecorded(decision)) for job, decision in decided]
+            decided = [(to, job, _unrecorded(decision)) for to, job, decision in decided]
         else:
             for item in batch:
                 if isinstance(item, threading.Event):
                     item.set()
-        for answer in decided:
-            self._decisions.put(answer)
+        for answers, job, decision in decided:
+            answers.put((job, decision))
 
     def _decide(self, transfer: Transfer, report: Report) -> Decision:
         try:
