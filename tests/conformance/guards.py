@@ -1,0 +1,118 @@
+"""What stands between a way and the bytes: the real agent, or a guard that is weak on purpose.
+
+Rules enforced here:
+
+1. The real guard is the command an operator runs, with the shipped policy and real workers.
+2. Every guard is ended by its own process, and also when the suite is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_LOCKGATE = str(Path(sys.executable).with_name("lockgate"))
+_WEAKENED = str(Path(__file__).with_name("weakened.py"))
+#: Seconds after which a guard is taken off whatever happens.
+_LIFETIME_S = 900
+_DEADLINE_S = 15
+
+
+class GuardError(Exception):
+    """A guard did not say READY; the text ends with what it complained of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A running ``lockgate agent guard``."""
+
+    state_dir: Path
+    run_dir: Path
+
+    def status(self) -> dict[str, Any]:
+        """What ``lockgate agent status --json`` says."""
+        said = _lockgate("agent", "status", "--json", "--run-dir", str(self.run_dir))
+        found: dict[str, Any] = json.loads(said)
+        return found
+
+    def disarm(self) -> None:
+        """Take the guard off."""
+        folders = ("--state-dir", str(self.state_dir), "--run-dir", str(self.run_dir))
+        _lockgate("agent", "disarm", *folders)
+
+
+@contextmanager
+def agent(zone: Path, folder: Path) -> Iterator[Agent]:
+    """The real agent on ``zone``, its files in ``folder``; disarmed at the end."""
+    guard = Agent(folder / "state", folder / "run")
+    words = [_LOCKGATE, "agent", "guard", str(zone), "--deadline", str(_DEADLINE_S)]
+    words += ["--state-dir", str(guard.state_dir), "--run-dir", str(guard.run_dir)]
+    process = _start(words, folder / "agent.log")
+    limit = subprocess.Popen(
+        [
+            "sh",
+            "-c",
+            f"sleep {_LIFETIME_S}; {_LOCKGATE} agent disarm "
+            f"--state-dir {guard.state_dir} --run-dir {guard.run_dir}",
+        ],
+        start_new_session=True,
+    )
+    try:
+        yield guard
+    finally:
+        guard.disarm()
+        _end(process)
+        with suppress(ProcessLookupError):
+            os.killpg(limit.pid, signal.SIGKILL)
+        limit.wait()
+
+
+@contextmanager
+def weakened(weakness: str, mount_point: Path, zone: Path, folder: Path) -> Iterator[None]:
+    """A small guard that lacks what ``weakness`` names; see weakened.py."""
+    words = ["timeout", "-s", "KILL", "60", sys.executable, _WEAKENED, weakness]
+    process = _start([*words, str(mount_point), str(zone)], folder / f"{weakness}.log")
+    try:
+        yield
+    finally:
+        process.terminate()  # timeout passes it on
+        _end(process)
+
+
+def _start(words: list[str], log: Path) -> subprocess.Popen[str]:
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("READY"):
+            return process
+    process.kill()
+    process.wait()
+    raise GuardError(f"{' '.join(words)}:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _lockgate(*words: str) -> str:
+    done = subprocess.run(
+        [_LOCKGATE, *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.stdout
