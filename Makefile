@@ -1,7 +1,8 @@
 # Everything a developer runs. The two a newcomer needs: `make demo` and `make test`.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench stubs tables lock wheels env devenv clean
+SOAK_FAULTS ?= 3000
+.PHONY: help demo test check bench soak stubs tables lock wheels env devenv clean
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
@@ -51,6 +52,10 @@ check: $(VENV)/.dev ## lint, types, layers, fresh stubs and tables
 
 bench: $(VENV)/.dev ## measure, and write the table into the README
 	@$(BIN)/python tests/bench/run.py --write README.md $(ARGS)
+
+soak: $(VENV)/.dev ## hours: storms, more faults, longer races (SOAK_FAULTS=N)
+	@$(BIN)/python -m pytest -m soak $(ARGS)
+	@$(BIN)/python tests/chaos/chaos.py --faults $(SOAK_FAULTS)
 
 stubs: $(VENV)/.dev ## generate the protobuf stubs again
 	@PATH="$(abspath $(BIN)):$$PATH" proto/generate

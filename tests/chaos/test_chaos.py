@@ -46,7 +46,7 @@ def test_faults_under_load_leak_nothing_and_let_nobody_wait_too_long():
     ("weakness", "chosen"),
     [
         ("without-holder", [faults.kill_agent]),
-        ("without-lease", [faults.burn_cpu]),
+        ("writers-beside-readers", [faults.burn_cpu]),
         ("by-inode-alone", [faults.burn_cpu]),
     ],
 )

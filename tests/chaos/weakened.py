@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from lockgate.agent.guard import cache, group, loop
+from lockgate.agent.guard import admissions, cache, group
 from lockgate.cli.main import main
 
 
@@ -25,9 +25,9 @@ def without_holder() -> None:
     group.GroupLink.open = classmethod(open_and_end_holder)
 
 
-def without_lease() -> None:
-    """A verdict is given while somebody writes."""
-    loop.seal = lambda _fd: True
+def writers_beside_readers() -> None:
+    """A writer is let in to a file that somebody was let in to read."""
+    admissions.Admissions.obstruct = lambda _self, _opening: False
 
 
 def by_inode_alone() -> None:
@@ -40,7 +40,7 @@ def by_inode_alone() -> None:
 
 WEAKNESSES: dict[str, Callable[[], None]] = {
     "without-holder": without_holder,
-    "without-lease": without_lease,
+    "writers-beside-readers": writers_beside_readers,
     "by-inode-alone": by_inode_alone,
 }
 
