@@ -36,9 +36,10 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class _Open:
-    """A job without a report: whose it is, and who runs it once someone does."""
+    """A job without a report: whose it is, who hears of it, and who runs it once someone does."""
 
     crew: Crew
+    answers: Mailbox[tuple[int, Report]]
     worker: Worker | None = None
 
 
@@ -71,20 +72,26 @@ class WorkerPool:
         *,
         zone: str = "",
         background: bool = False,
+        answers: Mailbox[tuple[int, Report]] | None = None,
     ) -> None:
-        """See :class:`lockgate.agent.ports.Workers`."""
+        """See :class:`lockgate.agent.ports.Workers`.
+
+        ``answers``: where one who is not the guard hears of the report; such a job has a
+        negative number.
+        """
+        to = answers or self._results
         try:
             size = os.fstat(fd).st_size
             own = os.dup(fd)
         except OSError as error:
             why = f"descriptor: {os.strerror(error.errno or 0)}"
-            self._results.put((job, lost_report(path, 0, why)))
+            to.put((job, lost_report(path, 0, why)))
             return
         made = Job(job, own, path, size, timeout_s, background, time.monotonic())
         with self._lock:
             crew = self._crew(zone)
             crew.queue(background=background)[job] = made
-            self._jobs[job] = _Open(crew)
+            self._jobs[job] = _Open(crew, to)
         self._wake.put(None)
 
     def estimate_s(self, size: int, zone: str = "") -> float:
@@ -303,9 +310,9 @@ class WorkerPool:
 
     def _finish(self, job: int, report: Report) -> None:
         with self._lock:
-            if self._jobs.pop(job, None) is None:
-                return
-        self._results.put((job, report))
+            known = self._jobs.pop(job, None)
+        if known is not None:
+            known.answers.put((job, report))
 
 
 def _of(zone: str) -> str:
