@@ -13,7 +13,7 @@ from lockgate.scan.report import EngineInfo, Report
 
 class ObedientScanner:
     """``die`` kills the process, ``hang`` tells of one byte and never ends, ``lie`` names
-    another file; every other order reports process and user.
+    another file; every other order reports the process.
     """
 
     def scan_fd(self, fd: int, name: str, *, progress: Told | None = None) -> Report:
@@ -27,7 +27,7 @@ class ObedientScanner:
             time.sleep(0.3)
             progress(1, len(order))
             time.sleep(60)
-        engine = EngineInfo(f"{os.getpid()}", f"{os.getuid()}", "standard", ("order",))
+        engine = EngineInfo(f"{os.getpid()}", "test", "standard", ("order",))
         name = "another" if order == b"lie" else name
         return Report(name, None, len(order), (), (), len(order), 0.0, engine)
 

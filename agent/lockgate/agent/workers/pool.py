@@ -148,6 +148,10 @@ class WorkerPool:
             if crew.has_given_up()
         )
 
+    def missing_confinement(self) -> tuple[str, ...]:
+        """What this kernel or host could not give to confine the workers that stand now."""
+        return tuple(sorted({text for _, worker in self._workers() for text in worker.missing}))
+
     def _crew(self, zone: str) -> Crew:
         return self._crews.setdefault(zone, Crew(zone, self._settings.count))
 

@@ -67,6 +67,8 @@ class Worker:
     def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket) -> None:
         self.process = process
         self.ready = False
+        #: What this kernel or host could not give to confine it, in words.
+        self.missing: tuple[str, ...] = ()
         self.job: Job | None = None
         #: When the last job was handed over, by the monotonic clock.
         self.since = time.monotonic()
@@ -151,6 +153,7 @@ class Worker:
     def _understand(self, message: Mapping[str, Any]) -> tuple[Job, Report] | None:
         if not self.ready:
             self.ready, self.deadline = bool(message["ready"]), None
+            self.missing = tuple(map(str, message["missing"]))
             return None
         job = self.job
         if job is None or message["job"] != job.number:

@@ -25,7 +25,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import NoReturn, Protocol, TypeAlias
 
 from lockgate.agent.workers.confine import confine_worker
 from lockgate.agent.workers.framing import Inbox, encode
@@ -55,9 +55,9 @@ class Scanner(Protocol):
         ...
 
 
-def serve(sock: socket.socket, scanner: Scanner) -> None:
-    """Answer jobs until the agent closes its end."""
-    sock.sendall(encode({"ready": True}))
+def serve(sock: socket.socket, scanner: Scanner, missing: Sequence[str] = ()) -> None:
+    """Answer jobs until the agent closes its end; ``missing`` is what confinement lacks."""
+    sock.sendall(encode({"ready": True, "missing": list(missing)}))
     inbox = Inbox()
     descriptors: list[int] = []
     while True:
@@ -98,14 +98,19 @@ def _receive(sock: socket.socket, descriptors: list[int]) -> bytes:
     return piece
 
 
-def start(arguments: argparse.Namespace, make_scanner: Callable[[], Scanner]) -> None:
-    """Make the scanner, drop all rights, then serve."""
+def start(arguments: argparse.Namespace, make_scanner: Callable[[], Scanner]) -> NoReturn:
+    """Make the scanner, drop all rights, then serve; ends the process."""
     # A duplicate: the pool hears of our end only when the process is gone, with its status.
     sock = socket.socket(fileno=os.dup(arguments.socket))
     scanner = make_scanner()
     account = None if arguments.uid is None else Account(arguments.uid, arguments.gid)
-    confine_worker(account, arguments.memory, arguments.parent)
-    serve(sock, scanner)
+    missing = confine_worker(account, arguments.memory, arguments.parent)
+    status = 1
+    try:
+        serve(sock, scanner, missing)
+        status = 0
+    finally:
+        os._exit(status)  # says nothing (rule 3), and needs no call that is forbidden by now
 
 
 def rehearse(scanner: Scanner) -> None:
@@ -148,7 +153,7 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def main() -> int:
-    """Run until the agent goes away; 1 when something went wrong."""
+    """Run until the agent goes away; the status of a worker that did not get so far."""
     arguments = options(sys.argv[1:])
     try:
         start(arguments, lambda: _standard_scanner(arguments))
@@ -158,7 +163,6 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 - rule 3: the kind of fault is all that may be said
         sys.stderr.write(f"lockgate worker ended: {type(error).__name__}\n")
         return 1
-    return 0
 
 
 def _standard_scanner(arguments: argparse.Namespace) -> Scanner:
