@@ -1,0 +1,1 @@
+"""Copies of files that cannot be read where they are, handed out once they are judged."""
