@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from typer.testing import CliRunner
 
 from lockgate.agent.cli.app import app
 from lockgate.agent.control import ControlServer, NoAgentError, ask
-from lockgate.agent.metrics import MetricsServer, Sample, render
 from lockgate.agent.workers.framing import FramingError, Inbox, encode
 
 LOCKGATE = [sys.executable, "-c", "from lockgate.cli.main import main; main()", "agent"]
@@ -34,25 +32,6 @@ def test_no_agent_is_said_with_what_to_do(tmp_path: Path) -> None:
     """Without an agent the error names a remedy."""
     with pytest.raises(NoAgentError, match="lockgate agent run"):
         ask(tmp_path, "status")
-
-
-def test_metrics_are_served_in_prometheus_form() -> None:
-    """Counters and gauges are typed, labels escaped."""
-    samples = [Sample("lockgate_a_total", 2, (("kind", 'x"y'),)), Sample("lockgate_b", 1)]
-    server = MetricsServer("127.0.0.1:0", lambda: samples)
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as answer:
-            text = answer.read().decode()
-    finally:
-        server.close()
-    assert text == render(samples)
-    assert '# TYPE lockgate_a_total counter\nlockgate_a_total{kind="x\\"y"} 2\n' in text
-
-
-def test_metrics_refuse_an_address_that_others_reach() -> None:
-    """Only loopback is served."""
-    with pytest.raises(ValueError, match="loopback"):
-        MetricsServer("0.0.0.0:0", list)
 
 
 def test_messages_survive_any_cut_and_nonsense_is_refused() -> None:

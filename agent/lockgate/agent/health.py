@@ -3,8 +3,8 @@
 Rules enforced here:
 
 1. ``blind``: opens may pass unseen, or nothing has shown lately that they do not: the mark is
-   gone, a canary came out, no proof for longer than three intervals, or a mode that holds
-   nothing.
+   gone, the path leads elsewhere, a canary came out, no proof for longer than three intervals,
+   or a mode that holds nothing.
 2. ``degraded``: opens are held, but something that keeps it so, or that lets clean files
    through, is missing.
 3. ``enforcing`` has no reasons, the others have at least one. A reason is a constant sentence
@@ -39,7 +39,8 @@ _BADNESS = {GuardState.ENFORCING: 0, GuardState.DEGRADED: 1, GuardState.BLIND: 2
 class ZoneFacts:
     """What is known of one zone.
 
-    ``holds``: its mode holds opens. ``leaks`` and ``doubts``: of the last round of canaries.
+    ``holds``: its mode holds opens. ``moved``: its path leads to another filesystem than the
+    guarded one. ``leaks`` and ``doubts``: of the last round of canaries.
     ``without_proof_s``: seconds since the last proof, or since the guard was put on while
     there was none; ``proved``: there was one.
     """
@@ -47,22 +48,11 @@ class ZoneFacts:
     zone: str
     holds: bool = True
     marked: bool = True
+    moved: bool = False
     leaks: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     proved: bool = True
     without_proof_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class HostFacts:
-    """What is known of everything that all zones share.
-
-    ``weaknesses``: sentences of workers, controller, spool, quarantine and intake about what
-    they lack.
-    """
-
-    holder: bool = True
-    weaknesses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +64,14 @@ class ZoneHealth:
     reasons: tuple[str, ...]
 
 
-def judge(zone: ZoneFacts, host: HostFacts, interval_s: float) -> ZoneHealth:
-    """The health of one zone. ``interval_s``: seconds between rounds of canaries."""
+def judge(zone: ZoneFacts, weaknesses: Iterable[str], interval_s: float) -> ZoneHealth:
+    """The health of one zone.
+
+    ``weaknesses``: sentences about what the parts that all zones share lack: holder, workers,
+    controller, spool, quarantine, intake. ``interval_s``: seconds between rounds of canaries.
+    """
     blind = tuple(_blindness(zone, interval_s))
-    lacks = tuple(_lacks(zone, host))
+    lacks = tuple(_lacks(zone, weaknesses))
     state = GuardState.DEGRADED if lacks else GuardState.ENFORCING
     if blind:
         state = GuardState.BLIND
@@ -108,16 +102,37 @@ def _blindness(zone: ZoneFacts, interval_s: float) -> Iterator[str]:
         return
     if not zone.marked:
         yield "the zone's filesystem has no mark: opens there raise no events"
+    if zone.moved:
+        yield "the zone's path leads to another filesystem than the guarded one"
     for leak in zone.leaks:
         yield f"a canary came out: {leak}"
     if zone.without_proof_s > INTERVALS_WITHOUT_PROOF * interval_s:
         yield "no canary has been refused for what it is for three intervals"
 
 
-def _lacks(zone: ZoneFacts, host: HostFacts) -> Iterator[str]:
+def _lacks(zone: ZoneFacts, weaknesses: Iterable[str]) -> Iterator[str]:
     if zone.holds and not zone.proved:
         yield "no canary has been refused for what it is yet"
     yield from zone.doubts
-    if zone.holds and not host.holder:
-        yield "no holder keeps the group alive"
-    yield from host.weaknesses
+    yield from weaknesses
+
+
+class Changes:
+    """What is told of zones in the course of time; a state that does not last is not told.
+
+    A state counts when it was judged twice in a row: what is taken off on purpose is gone
+    before it is told as a loss.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[str, ZoneHealth] = {}
+        self._last: dict[str, ZoneHealth] = {}
+
+    def observe(self, now: ZoneHealth) -> GuardChange | None:
+        """Take in the latest judgement of a zone; what is to be told of it."""
+        before, self._last[now.zone] = self._last.get(now.zone), now
+        if before != now:
+            return None
+        change = change_between(self._told.get(now.zone), now)
+        self._told[now.zone] = now
+        return change

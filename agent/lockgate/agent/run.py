@@ -6,10 +6,12 @@ closed after it, whatever happened.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from lockgate.agent.canary.keys import make_keys
 from lockgate.agent.config import AgentSettings, Mode, ZoneSettings
 from lockgate.agent.verdicts.deciders import decider_of
 from lockgate.agent.workers.pool import WorkerPool
@@ -67,19 +69,31 @@ def run(settings: AgentSettings, *, local: bool) -> None:
         ZoneError, CredentialsError, PolicyError, HolderBusyError, OSError: it cannot start;
             the text is for the operator.
     """
-    from lockgate.agent.guarding import run_guard
-    from lockgate.agent.watching import run_watch
-
     forbid_core_dumps()
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    decider = decider_of(settings, local=local)
-    workers = pool_of(settings)
-    try:
-        if settings.zones[0].mode is Mode.ENFORCE:
-            run_guard(settings, decider, workers)
-        else:
-            run_watch(settings, decider, workers)
-    finally:
-        workers.close()
-        decider.close()
+    if settings.zones[0].mode is Mode.ENFORCE:
+        _run_guard(settings, local=local)
+    else:
+        _run_watch(settings, local=local)
+
+
+def _run_guard(settings: AgentSettings, *, local: bool) -> None:
+    from lockgate.agent.guarding import Neighbours, run_guard
+
+    with contextlib.ExitStack() as stack:
+        canaries = stack.enter_context(contextlib.closing(make_keys(settings.state_dir)))
+        decider = stack.enter_context(contextlib.closing(decider_of(settings, local=local)))
+        workers = pool_of(settings, (canaries.registry,))
+        stack.enter_context(contextlib.closing(workers))
+        run_guard(settings, Neighbours(decider, workers, canaries))
+
+
+def _run_watch(settings: AgentSettings, *, local: bool) -> None:
+    from lockgate.agent.watching import run_watch
+
+    with (
+        contextlib.closing(decider_of(settings, local=local)) as decider,
+        contextlib.closing(pool_of(settings)) as workers,
+    ):
+        run_watch(settings, decider, workers)

@@ -9,22 +9,28 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import structlog
 
 from lockgate.agent.config import AgentSettings
-from lockgate.agent.control import ControlServer
-from lockgate.agent.metrics import MetricsServer, Sample
+from lockgate.agent.control import ControlServer, Verb
+from lockgate.agent.health import GuardState, ZoneFacts, ZoneHealth, judge, worst
+from lockgate.agent.metrics import MetricsServer, Page, Sample, render
 from lockgate.agent.uplink.client import ControllerDecider
 from lockgate.agent.verdicts.deciders import AnyDecider
 from lockgate.agent.verdicts.records import report_records
 from lockgate.agent.workers.pool import WorkerPool
+from lockgate.agent.zone_status import zone_samples, zone_status
+from lockgate.scan.names import escape_name
 from lockgate.wire.transfer import GuardChange, Zone
 
 Status: TypeAlias = Callable[[], dict[str, Any]]
 
+#: Above this share of its bound the spool counts as nearly full.
+_SPOOL_SHARE = 0.9
 _log = structlog.get_logger()
 
 
@@ -33,30 +39,64 @@ def host_of(settings: AgentSettings, decider: AnyDecider) -> str:
     return decider.host if isinstance(decider, ControllerDecider) else settings.host
 
 
+def weaknesses(
+    settings: AgentSettings, decider: AnyDecider, workers: WorkerPool
+) -> tuple[str, ...]:
+    """What workers, controller and spool lack now."""
+    found = list(workers.weaknesses())
+    if isinstance(decider, ControllerDecider):
+        found += decider.weaknesses()
+        if decider.status()["spool_bytes"] > _SPOOL_SHARE * settings.controller.spool_bytes:
+            found.append("the spool is nearly full; when it is full, new files are held")
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one kind of agent says beside what every agent says.
+
+    ``status`` has no states; ``zones`` has one entry for each zone, with its ``state`` and
+    ``reasons``; ``verbs`` are what the socket answers beside.
+    """
+
+    status: Status
+    zones: Callable[[], list[dict[str, Any]]]
+    samples: Callable[[], Iterable[Sample]]
+    verbs: Mapping[str, Verb] = field(default_factory=dict)
+
+
+def unheld(
+    settings: AgentSettings, decider: AnyDecider, workers: WorkerPool, status: Status
+) -> Offer:
+    """The offer of an agent in a mode that holds no opens."""
+
+    def healths() -> list[ZoneHealth]:
+        lacks = weaknesses(settings, decider, workers)
+        return [judge(ZoneFacts(z.zone.name, holds=False), lacks, 0.0) for z in settings.zones]
+
+    def zones() -> list[dict[str, Any]]:
+        paths = [escape_name(str(zone.path)) for zone in settings.zones]
+        return [zone_status(h, path) for h, path in zip(healths(), paths, strict=True)]
+
+    return Offer(status, zones, lambda: zone_samples(healths(), {}, {}))
+
+
 @contextlib.contextmanager
 def services(
-    settings: AgentSettings, decider: AnyDecider, workers: WorkerPool, status: Status
+    settings: AgentSettings, decider: AnyDecider, workers: WorkerPool, offer: Offer
 ) -> Iterator[None]:
-    """The socket and the metrics of a running agent."""
+    """The socket, the metrics and the health of a running agent."""
 
-    def whole() -> dict[str, Any]:
-        said = status()
-        said["workers"] = {"pids": workers.process_ids(), "waiting": workers.waiting()}
-        weak = list(workers.weaknesses())
-        if isinstance(decider, ControllerDecider):
-            said["controller"] = decider.status()
-            weak += decider.weaknesses()
-        if weak and said["state"] == "enforcing":
-            said["state"] = "degraded"
-        said["reasons"] = [*said["reasons"], *weak]
-        return said | {"pid": os.getpid(), "host": host_of(settings, decider)}
+    def status() -> dict[str, Any]:
+        return _status(settings, decider, workers, offer)
 
     def report() -> dict[str, Any]:
         zones = [zone.zone for zone in settings.zones]
         return {"reported": report_records(settings.state_dir, decider, zones)}
 
-    control = ControlServer(settings.run_dir, {"status": whole, "report": report})
-    metrics = _metrics(settings, whole)
+    verbs = {"status": status, "report": report, **offer.verbs}
+    control = ControlServer(settings.run_dir, verbs)
+    metrics = _metrics(settings, status, offer)
     try:
         yield
     finally:
@@ -65,21 +105,58 @@ def services(
             metrics.close()
 
 
-def _metrics(settings: AgentSettings, status: Status) -> MetricsServer | None:
+def _status(
+    settings: AgentSettings, decider: AnyDecider, workers: WorkerPool, offer: Offer
+) -> dict[str, Any]:
+    zones = offer.zones()
+    said = offer.status() | {
+        "pid": os.getpid(),
+        "host": host_of(settings, decider),
+        "zones": zones,
+        "state": _worst_of(zones).value,
+        "reasons": list(dict.fromkeys(reason for zone in zones for reason in zone["reasons"])),
+        "workers": {"pids": workers.process_ids(), "waiting": workers.waiting()},
+    }
+    if isinstance(decider, ControllerDecider):
+        said["controller"] = decider.status()
+    return said
+
+
+def _worst_of(zones: Sequence[Mapping[str, Any]]) -> GuardState:
+    return worst(ZoneHealth(z["name"], GuardState(z["state"]), ()) for z in zones)
+
+
+def _metrics(settings: AgentSettings, status: Status, offer: Offer) -> MetricsServer | None:
     if not settings.metrics_listen:
         return None
+
+    def metrics() -> Page:
+        return Page(200, render([*_samples(status()), *offer.samples()]))
+
+    pages = {
+        "/metrics": metrics,
+        "/healthz": lambda: Page(200, "the agent runs\n"),
+        "/readyz": lambda: _readiness(offer.zones()),
+    }
     try:
-        return MetricsServer(settings.metrics_listen, lambda: _samples(status()))
+        return MetricsServer(settings.metrics_listen, pages)
     except OSError:
         _log.warning("metrics port is taken", listen=settings.metrics_listen)
         return None
 
 
-def _samples(status: dict[str, Any]) -> Iterable[Sample]:
+def _readiness(zones: Sequence[Mapping[str, Any]]) -> Page:
+    """503 while a zone is blind, or was never shown to be guarded."""
+    unshown = [z for z in zones if z["state"] == GuardState.BLIND.value or not z.get("last_proof")]
+    lines = [": ".join((z["name"], z["state"], *z["reasons"])) for z in zones]
+    return Page(503 if unshown else 200, "".join(f"{line}\n" for line in lines))
+
+
+def _samples(status: Mapping[str, Any]) -> Iterable[Sample]:
     yield Sample("lockgate_opens_pending", status.get("pending", 0))
     yield Sample("lockgate_scans_waiting", status["workers"]["waiting"])
     yield Sample("lockgate_scan_workers", len(status["workers"]["pids"]))
-    yield Sample("lockgate_guard_enforcing", float(status.get("state") == "enforcing"))
+    yield Sample("lockgate_guard_enforcing", float(status["state"] == "enforcing"))
     for name, count in status.get("counts", {}).items():
         yield Sample("lockgate_opens_total", count, (("enforcement", name),))
     controller = status.get("controller")
@@ -96,6 +173,11 @@ def announce(decider: AnyDecider, zones: Sequence[Zone], change: GuardChange, de
     """Report a change of every zone's guard, and say READY."""
     for zone in zones:
         decider.guard_changed(zone, change, detail)
+    ready()
+
+
+def ready() -> None:
+    """Say READY to whoever started this agent."""
     sys.stdout.write("READY\n")
     sys.stdout.flush()
 

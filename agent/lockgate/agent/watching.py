@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 
 from lockgate.agent.config import AgentSettings, Mode
-from lockgate.agent.services import announce, host_of, say, services
+from lockgate.agent.services import announce, host_of, say, services, unheld
 from lockgate.agent.verdicts.deciders import AnyDecider
 from lockgate.agent.verdicts.records import report_records
 from lockgate.agent.watch.watch import Watch, WatchSettings
@@ -26,7 +26,7 @@ def run_watch(settings: AgentSettings, decider: AnyDecider, workers: WorkerPool)
     zones = [z.zone for z in settings.zones]
     signal.signal(signal.SIGIO, signal.SIG_IGN)  # a writer that meets a lease of ours sends it
     report_records(settings.state_dir, decider, zones)
-    with services(settings, decider, workers, watch.status):
+    with services(settings, decider, workers, unheld(settings, decider, workers, watch.status)):
         watch.start()
         mode = settings.zones[0].mode
         if mode is Mode.MONITOR:

@@ -83,6 +83,16 @@ class Quarantine:
         """What lies in the stores, oldest first."""
         return tuple(sorted(self._entries.values(), key=lambda entry: entry.time))
 
+    def weaknesses(self) -> tuple[str, ...]:
+        """What it can take no more of, for status; any thread may ask."""
+        full = []
+        for device in self._zones:
+            held = [e for e in tuple(self._entries.values()) if e.device == device]
+            room = self._quota.max_bytes - sum(e.size for e in held)
+            if len(held) >= self._quota.max_files or room <= 0:
+                full.append("a quarantine is full; files stay where they are, refused")
+        return tuple(full[:1])
+
     def find(self, device: int, inode: int) -> QuarantineEntry | None:
         """The entry of a file that was moved already."""
         self._drop_restored()
