@@ -48,9 +48,9 @@ def frozen_opener(tid: int) -> Opener:
 
 def read_opener(tid: int) -> Opener:
     """The process of thread ``tid``, as it is now."""
-    status = _status(tid)
+    status = status_of(tid)
     pid = _number(status.get("Tgid", "")) or tid
-    cgroup = cgroup_of(_text(f"/proc/{pid}/cgroup"))
+    cgroup = read_cgroup(pid)
     ancestors = tuple(_ancestors(pid))
     return Opener(
         pid=pid,
@@ -73,6 +73,11 @@ def path_of(fd: int) -> str:
     return _link(f"/proc/self/fd/{fd}")
 
 
+def read_cgroup(pid: int) -> str:
+    """The path of a process's control group, as it is in the kernel."""
+    return cgroup_of(_text(f"/proc/{pid}/cgroup"))
+
+
 def start_ticks(pid: int) -> int | None:
     """When a process started (proc_pid_stat(5), field 22): with the pid it names one process."""
     fields = _stat(pid)
@@ -85,7 +90,7 @@ def _ancestors(pid: int) -> Iterator[_Ancestor]:
         executable = _link(f"/proc/{pid}/exe")
         if not executable:
             return
-        uids = tuple(int(word) for word in _status(pid).get("Uid", "").split())
+        uids = tuple(int(word) for word in status_of(pid).get("Uid", "").split())
         yield _Ancestor(pid, executable, uids)
         fields = _stat(pid)
         pid = (_number(fields[1]) if len(fields) > 1 else None) or 0
@@ -100,7 +105,8 @@ def _ssh_peer(ancestors: tuple[_Ancestor, ...]) -> str:
     return ""
 
 
-def _status(pid: int) -> dict[str, str]:
+def status_of(pid: int) -> dict[str, str]:
+    """The fields of /proc/PID/status (proc_pid_status(5)); empty when it is gone."""
     lines = _text(f"/proc/{pid}/status").splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
