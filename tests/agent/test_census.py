@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.agent.guard.census import open_files, users_of
+from lockgate.agent.guard.census import Users, open_files, users
 
 MAPPER = """
 import mmap, os, sys, time
@@ -27,6 +27,12 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "file"
     path.write_bytes(b"content")
     return path
+
+
+def users_of(inode: tuple[int, int], ignore: int = 0) -> tuple[bool, bool]:
+    """Who reads and who writes a file, but for one process."""
+    found = users(inode[0], lambda pid: pid == ignore).get(inode, Users())
+    return found.read, found.written
 
 
 def _inode(path: Path) -> tuple[int, int]:
@@ -53,7 +59,7 @@ def test_a_descriptor_is_seen_with_its_access(
 def test_the_ignored_are_not_seen(file: Path) -> None:
     """The guard's own descriptors do not count."""
     with file.open("rb"):
-        assert users_of(_inode(file), {os.getpid()}) == (False, False)
+        assert users_of(_inode(file), os.getpid()) == (False, False)
 
 
 def test_a_path_descriptor_does_not_count(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which refusals become receipts."""
+"""Which attempts become receipts."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ RECEIPT = Receipt(
 
 
 def _stands_for(receipt: Receipt) -> int:
-    match = re.search(r"stands for (\d+) refusals", receipt.detail)
+    match = re.search(r"stands for (\d+) attempts", receipt.detail)
     return int(match[1]) if match else 1
 
 
-def test_a_single_refusal_is_recorded_as_it_is() -> None:
+def test_a_single_attempt_is_recorded_as_it_is() -> None:
     """Nothing is changed or delayed for whoever tries once."""
-    assert Repeats().refused((1, 2), RECEIPT, 0.0) == [RECEIPT]
+    assert Repeats().tried((1, 2), RECEIPT, 0.0) == [RECEIPT]
 
 
-def test_a_loop_of_refusals_is_recorded_in_few_receipts() -> None:
-    """A thousand refusals in a second are a burst and one receipt that counts the rest."""
+def test_a_loop_of_attempts_is_recorded_in_few_receipts() -> None:
+    """A thousand attempts in a second are a burst and one receipt that counts the rest."""
     repeats = Repeats(burst=20, window_s=10)
-    recorded = [r for n in range(1000) for r in repeats.refused((1, 2), RECEIPT, n / 1000)]
+    recorded = [r for n in range(1000) for r in repeats.tried((1, 2), RECEIPT, n / 1000)]
 
     assert len(recorded) == 20
     assert [_stands_for(r) for r in repeats.due(11.0)] == [980]
@@ -45,13 +45,13 @@ def test_a_loop_of_refusals_is_recorded_in_few_receipts() -> None:
     burst=st.integers(1, 5),
     files=st.integers(1, 3),
 )
-def test_no_refusal_is_lost(tries: list[tuple[int, float]], burst: int, files: int) -> None:
-    """Whatever the order of files and times, the receipts stand for every refusal."""
+def test_no_attempt_is_lost(tries: list[tuple[int, float]], burst: int, files: int) -> None:
+    """Whatever the order of files and times, the receipts stand for every attempt."""
     repeats = Repeats(burst=burst, window_s=3.0, files=files)
     now, recorded = 0.0, []
     for inode, pause in tries:
         now += pause
-        recorded += repeats.refused((0, inode), RECEIPT, now)
+        recorded += repeats.tried((0, inode), RECEIPT, now)
     recorded += repeats.due(now + 3.0)
 
     assert sum(map(_stands_for, recorded)) == len(tries)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from lockgate.agent.guard.access import Access
 from lockgate.agent.guard.cache import Inode
 from lockgate.agent.guard.commands import Opening
 
@@ -37,14 +38,17 @@ class Admissions:
         self._read.add(inode)
         self._admit_thread(inode, tid)
 
-    def admit(self, opening: Opening) -> None:
-        """An opener is let in as it asked."""
-        access = opening.access
-        self._admit_thread(opening.inode, opening.tid)
+    def knows(self, inode: Inode) -> bool:
+        """Whether anybody was let in to a file and may still be there."""
+        return inode in self._written or inode in self._read
+
+    def admit(self, inode: Inode, tid: int, access: Access | None) -> None:
+        """An opener is let in as it asked; ``access`` None: to read only."""
+        self._admit_thread(inode, tid)
         if access is None or access.reads:
-            self._read.add(opening.inode)
+            self._read.add(inode)
         if access is not None and access.writes:
-            self._written.add(opening.inode)
+            self._written.add(inode)
 
     def closed(self, inode: Inode, *, sole: bool, quiet: bool) -> None:
         """A file was closed. ``sole``: nobody has it open; ``quiet``: nobody writes it."""

@@ -5,19 +5,21 @@ Rules enforced here:
 1. A report is kept for an identity (device, inode, size, times); any change voids it. A new
    writer voids it as well, whatever the clock's grain: see :meth:`VerdictCache.forget`.
 2. A decision is kept only when it does not depend on the opener, and only for the policy
-   that made it; an ALLOW ends at ``cache_until``.
-3. Both are bounded: the file that was asked for longest ago is forgotten first.
+   that made it. Policies and rules belong to a zone, so another one voids what is known of
+   files on the same device.
+3. Its end is told in seconds of a clock that nobody can set, so that a jump of the wall clock
+   makes no ALLOW last longer.
+4. It is bounded: the file that was asked for longest ago is forgotten first.
 """
 
 from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
-from lockgate.scan.report import Report
-from lockgate.wire.transfer import Boundary, Decision, FileIdentity, HoldReason, Verdict
+from lockgate.scan.report import EngineInfo, Report
+from lockgate.wire.transfer import Decision, FileIdentity, HoldReason, Verdict
 
 Inode = tuple[int, int]
 
@@ -27,17 +29,25 @@ _LASTING_HOLDS = frozenset({HoldReason.POLICY, HoldReason.GAP, HoldReason.NO_RUL
 
 @dataclass(frozen=True, slots=True)
 class KeptDecision:
-    """A decision, and the transfer it was made on: further attempts are reported beside it."""
+    """A decision, and the transfer it was made on: further attempts are reported beside it.
+
+    ``until``: when it ends, by the caller's clock; None: with the file or the policy.
+    """
 
     decision: Decision
     transfer_id: str = ""
+    until: float | None = None
+
+    def holds(self, now: float) -> bool:
+        """Whether it has not ended."""
+        return self.until is None or now < self.until
 
 
 @dataclass(slots=True)
 class _Entry:
     identity: FileIdentity
     report: Report
-    decisions: dict[Boundary, KeptDecision]
+    kept: KeptDecision | None = None
 
 
 class VerdictCache:
@@ -47,8 +57,9 @@ class VerdictCache:
         self._entries: OrderedDict[Inode, _Entry] = OrderedDict()
         self._capacity = capacity
         self._passes: dict[Inode, tuple[int, int, int, float]] = {}
-        self._rule_pack = ""
-        self._policy_digest = ""
+        self._engines: dict[EngineInfo, EngineInfo] = {}
+        self._rule_packs: dict[int, str] = {}
+        self._policies: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -58,76 +69,70 @@ class VerdictCache:
         entry = self._entry(identity)
         return entry.report if entry else None
 
-    def decision(
-        self, identity: FileIdentity, now: datetime, boundary: Boundary = Boundary.OPEN
-    ) -> KeptDecision | None:
+    def decision(self, identity: FileIdentity, now: float) -> KeptDecision | None:
         """The decision on exactly these bytes that still holds at ``now``."""
         entry = self._entry(identity)
-        kept = entry.decisions.get(boundary) if entry else None
-        return kept if kept and _holds(kept.decision, now) else None
+        kept = entry.kept if entry else None
+        return kept if kept and kept.holds(now) else None
 
-    def passes(self, status: os.stat_result, now_s: float) -> bool:
-        """The short way to an ALLOW over ``open``: same file, same bytes, not expired.
+    def passes(self, inode: Inode, status: os.stat_result, now: float) -> bool:
+        """The short way to an ALLOW: same file, same bytes, not expired.
 
-        ``now_s`` is in seconds since the epoch. Nothing is built and nothing reordered here.
+        Nothing is built and nothing reordered here.
         """
-        known = self._passes.get((status.st_dev, status.st_ino))
+        known = self._passes.get(inode)
         return (
             known is not None
             and known[0] == status.st_size
             and known[1] == status.st_mtime_ns
             and known[2] == status.st_ctime_ns
-            and now_s < known[3]
+            and now < known[3]
         )
 
     def store_report(self, identity: FileIdentity, report: Report) -> None:
         """Keep a report taken under a lease of bytes that did not change during the scan."""
-        if report.engine.rule_pack != self._rule_pack:
-            self._entries.clear()
-            self._passes.clear()
-            self._rule_pack = report.engine.rule_pack
+        known = self._rule_packs.setdefault(identity.device, report.engine.rule_pack)
+        if known != report.engine.rule_pack:
+            self._rule_packs[identity.device] = report.engine.rule_pack
+            for other in [inode for inode in self._entries if inode[0] == identity.device]:
+                self.forget(other)
         inode = (identity.device, identity.inode)
         self.forget(inode)
-        self._entries[inode] = _Entry(identity, report, {})
+        engine = self._engines.setdefault(report.engine, report.engine)
+        self._entries[inode] = _Entry(identity, replace(report, engine=engine))
         if len(self._entries) > self._capacity:
             self.forget(next(iter(self._entries)))
 
-    def store_decision(
-        self,
-        identity: FileIdentity,
-        decision: Decision,
-        boundary: Boundary = Boundary.OPEN,
-        *,
-        transfer_id: str = "",
-    ) -> None:
+    def store_decision(self, identity: FileIdentity, kept: KeptDecision) -> None:
         """Keep a decision beside the report it was made on, if it may be kept."""
-        # Without a digest no policy spoke: a HOLD of ours, which says nothing of other files.
-        if decision.policy_digest and decision.policy_digest != self._policy_digest:
-            self.forget_decisions()
-            self._policy_digest = decision.policy_digest
+        self._note_policy(identity.device, kept.decision.policy_digest)
         entry = self._entry(identity)
-        if entry and _lasts(decision):
-            entry.decisions[boundary] = KeptDecision(decision, transfer_id)
-            self._note_pass(identity, decision, boundary)
+        if entry is None or not _lasts(kept):
+            return
+        entry.kept = kept
+        inode = (identity.device, identity.inode)
+        self._passes.pop(inode, None)
+        if kept.decision.verdict is Verdict.ALLOW and kept.until is not None:
+            times = (identity.mtime_ns, identity.ctime_ns)
+            self._passes[inode] = (identity.size, *times, kept.until)
 
     def forget(self, inode: Inode) -> None:
         """Somebody may write the file from now on: nothing is known of it any more."""
         self._entries.pop(inode, None)
         self._passes.pop(inode, None)
 
-    def forget_decisions(self) -> None:
-        """The policy changed, or an operator decided: everything is asked again."""
-        self._passes.clear()
-        for entry in self._entries.values():
-            entry.decisions.clear()
+    def forget_decisions(self, device: int | None = None) -> None:
+        """A policy changed, or an operator decided: all is asked again, or all of a device."""
+        for inode, entry in self._entries.items():
+            if device is None or inode[0] == device:
+                entry.kept = None
+                self._passes.pop(inode, None)
 
-    def _note_pass(self, identity: FileIdentity, decision: Decision, boundary: Boundary) -> None:
-        until = decision.cache_until
-        inode = (identity.device, identity.inode)
-        self._passes.pop(inode, None)
-        if boundary is Boundary.OPEN and decision.verdict is Verdict.ALLOW and until is not None:
-            times = (identity.mtime_ns, identity.ctime_ns)
-            self._passes[inode] = (identity.size, *times, until.timestamp())
+    def _note_policy(self, device: int, digest: str) -> None:
+        # Without a digest no policy spoke: a HOLD of ours, which says nothing of other files.
+        if digest and self._policies.setdefault(device, digest) != digest:
+            self._policies[device] = digest
+            self.forget_decisions(device)
 
     def _entry(self, identity: FileIdentity) -> _Entry | None:
         inode = (identity.device, identity.inode)
@@ -138,17 +143,10 @@ class VerdictCache:
         return entry
 
 
-def _lasts(decision: Decision) -> bool:
+def _lasts(kept: KeptDecision) -> bool:
+    decision = kept.decision
     if not decision.opener_independent:
         return False
     if decision.verdict is Verdict.HOLD:
         return decision.hold_reason in _LASTING_HOLDS
-    return decision.verdict is not Verdict.ALLOW or decision.cache_until is not None
-
-
-def _holds(decision: Decision, now: datetime) -> bool:
-    if decision.verdict is Verdict.ALLOW:
-        return decision.cache_until is not None and now < decision.cache_until
-    return decision.verdict is not Verdict.HOLD or (
-        decision.wait_until is None or now < decision.wait_until
-    )
+    return decision.verdict is not Verdict.ALLOW or kept.until is not None

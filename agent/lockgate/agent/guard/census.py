@@ -8,15 +8,20 @@ Rules enforced here:
    census names its process, so that a person can end it.
 3. What a process does while its /proc is walked may be missed; the walk is evidence for
    people, and for the guard only beside the kernel's leases.
+4. When processes cannot be looked at (no descriptor left, CAP_SYS_PTRACE lost),
+   :func:`users` says that it does not know. Left out are only those that a security module
+   keeps even from a tracer.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lockgate.agent.guard.access import access_of_flags
@@ -31,7 +36,13 @@ _INODE = struct.Struct("=Q")
 _INODE_AT = 32
 _DEVICE = struct.Struct("=II")
 _DEVICE_AT = 136
-_MAPPING = re.compile(r"^\S+ (\S{4}) \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) ", re.MULTILINE)
+_MAPPING = re.compile(r"^(\S+) (\S{4}) \S+ ([0-9a-f]+):([0-9a-f]+) ([1-9]\d*) *(.*)$", re.MULTILINE)
+_CAP_SYS_PTRACE = 1 << 19
+_CAPABILITIES = re.compile(r"^CapEff:\s*([0-9a-f]+)$", re.MULTILINE)
+#: What a process that ended, or is protected from tracers, gives.
+_OUT_OF_REACH = (FileNotFoundError, ProcessLookupError, PermissionError)
+#: Inode, whether it reads, whether it writes, whether it is a mapping.
+_Use = tuple[Inode, bool, bool, bool]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.statx.argtypes = (
@@ -55,15 +66,44 @@ class OpenFile:
     mapped: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Whether processes have one file open, to read and to write."""
+
+    read: bool = False
+    written: bool = False
+
+
 def open_files(devices: Collection[int], ignore: Collection[int] = ()) -> list[OpenFile]:
-    """All descriptors and mappings on ``devices`` (st_dev), but those of ``ignore``d pids."""
-    return [found for pid in _pids() if pid not in ignore for found in _of_process(pid, devices)]
+    """All descriptors and mappings on ``devices`` (st_dev), but those of ``ignore``d pids.
+
+    Processes that cannot be looked at are left out.
+    """
+    found: list[OpenFile] = []
+    for pid in _pids():
+        if pid not in ignore:
+            with suppress(OSError):
+                uses = list(_of_process(pid, devices))
+                executable = _executable(pid) if uses else ""
+                found += (OpenFile(pid, executable, *use) for use in uses)
+    return found
 
 
-def users_of(inode: Inode, ignore: Collection[int] = ()) -> tuple[bool, bool]:
-    """Whether any other process has ``inode`` open or mapped: (to read, to write)."""
-    found = [f for f in open_files({inode[0]}, ignore) if f.inode == inode]
-    return any(f.reads for f in found), any(f.writes for f in found)
+def users(device: int, ignore: Callable[[int], bool]) -> dict[Inode, Users]:
+    """Who has files of a device open or mapped; processes that ``ignore`` names do not count.
+
+    Raises:
+        OSError: processes could not be looked at.
+    """
+    if not _may_trace():
+        raise PermissionError(errno.EPERM, "CAP_SYS_PTRACE is missing")
+    found: dict[Inode, Users] = {}
+    for pid in _pids():
+        for inode, reads, writes, _ in _of_process(pid, {device}):
+            if not ignore(pid):
+                known = found.get(inode, Users())
+                found[inode] = Users(known.read or reads, known.written or writes)
+    return found
 
 
 def own_pids() -> set[int]:
@@ -79,25 +119,31 @@ def own_pids() -> set[int]:
     return found
 
 
+def _may_trace() -> bool:
+    """Whether this process may look into others (capabilities(7))."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as source:
+        found = _CAPABILITIES.search(source.read())
+    return bool(found and int(found[1], 16) & _CAP_SYS_PTRACE)
+
+
 def _pids() -> list[int]:
-    return [int(name) for name in _names("/proc") if name.isdecimal()]
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
 
 
 def _names(path: str) -> list[str]:
+    """The names in a folder of /proc; none when its process ended."""
     try:
         return os.listdir(path)  # noqa: PTH208 - /proc is walked in microseconds, not in objects
-    except OSError:
+    except _OUT_OF_REACH:
         return []
 
 
-def _of_process(pid: int, devices: Collection[int]) -> Iterator[OpenFile]:
-    executable = ""
-    for inode, reads, writes, mapped in (*_descriptors(pid, devices), *_mappings(pid, devices)):
-        executable = executable or _executable(pid)
-        yield OpenFile(pid, executable, inode, reads, writes, mapped)
+def _of_process(pid: int, devices: Collection[int]) -> Iterator[_Use]:
+    yield from _descriptors(pid, devices)
+    yield from _mappings(pid, devices)
 
 
-def _descriptors(pid: int, devices: Collection[int]) -> Iterator[tuple[Inode, bool, bool, bool]]:
+def _descriptors(pid: int, devices: Collection[int]) -> Iterator[_Use]:
     for name in _names(f"/proc/{pid}/fd"):
         inode = _resolve(f"/proc/{pid}/fd/{name}")
         if inode is not None and inode[0] in devices:
@@ -108,16 +154,24 @@ def _descriptors(pid: int, devices: Collection[int]) -> Iterator[tuple[Inode, bo
             yield inode, access.reads, access.writes, False
 
 
-def _mappings(pid: int, devices: Collection[int]) -> Iterator[tuple[Inode, bool, bool, bool]]:
+def _mappings(pid: int, devices: Collection[int]) -> Iterator[_Use]:
+    """Mappings of a process; each file is resolved once, since btrfs shows another device."""
     try:
         with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as source:
             text = source.read()
-    except OSError:
+    except _OUT_OF_REACH:
         return
-    for rights, major, minor, number in _MAPPING.findall(text):
-        device = os.makedev(int(major, 16), int(minor, 16))
-        if device in devices and number != "0":
-            yield (device, int(number)), True, rights[1] == "w" and rights[3] == "s", True
+    resolved: dict[tuple[str, str, str], Inode | None] = {}
+    for part, rights, *file in _MAPPING.findall(text):
+        major, minor, number, _path = file
+        inode: Inode | None = (os.makedev(int(major, 16), int(minor, 16)), int(number))
+        if int(major, 16) == 0:
+            key = (minor, number, _path)
+            if key not in resolved:
+                resolved[key] = _resolve(f"/proc/{pid}/map_files/{part}")
+            inode = resolved[key]
+        if inode is not None and inode[0] in devices:
+            yield inode, True, rights[1] == "w" and rights[3] == "s", True
 
 
 def _resolve(path: str) -> Inode | None:

@@ -62,10 +62,14 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Scan a job's file; ``sealed``: under a read lease, without which there is no scan."""
+    """Scan a job's file; ``sealed``: under a read lease, without which there is no scan.
+
+    ``background``: nobody waits for it.
+    """
 
     job: int
     sealed: bool
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,18 @@ class Examine:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Give a job's custody back; ``cancel``: its scan is of no use any more."""
+    """Give a job's custody back; ``cancel``: end its scan; ``again``: judge it later."""
 
     job: int
     cancel: bool = False
+    again: bool = False
 
 
-Command = Pass | Settle | Take | Scan | Ask | Examine | Drop
+@dataclass(frozen=True, slots=True)
+class Defer:
+    """Judge the file of a pending open as soon as there is time, whoever waits."""
+
+    number: int
+
+
+Command = Pass | Settle | Take | Scan | Ask | Examine | Drop | Defer

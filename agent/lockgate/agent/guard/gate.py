@@ -9,27 +9,30 @@ Rules enforced here:
    to read still has the file open.
 3. A descriptor that reads and writes is both: it must be alone, and the file clean or empty
    or about to be truncated.
-4. Every open is answered by its deadline; more opens than the bound are refused at once.
+4. Every open is answered by its deadline; more opens than the bound are refused at once, and
+   so is an open of a file whose scan is expected to take longer than the deadline.
 5. A report made without a lease, or of a file that changed, is not kept.
-6. A scan that nobody waits for gives way to a writer at once.
+6. A scan that nobody waits for gives way to a writer at once, and to an open that waits for
+   another scan unless it is nearly done or was asked for.
 
+The read of an open file in a strict zone is an opening too, of a reader that is there already.
 The caller does the commands in order. Each event is a method that returns commands; times
-are seconds of a monotonic clock, except where a datetime is named.
+are seconds of a monotonic clock.
 """
 
 from __future__ import annotations
 
 import os
-from collections import OrderedDict, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
+from lockgate.agent.guard.access import Access
 from lockgate.agent.guard.admissions import Admissions
 from lockgate.agent.guard.cache import Inode, KeptDecision, VerdictCache
 from lockgate.agent.guard.commands import (
     Ask,
     Command,
+    Defer,
     Drop,
     Examine,
     Opening,
@@ -38,6 +41,8 @@ from lockgate.agent.guard.commands import (
     Settle,
     Take,
 )
+from lockgate.agent.guard.jobs import Job, Jobs
+from lockgate.agent.guard.pending import Pending, PendingOpens
 from lockgate.scan.report import GapReason, Report
 from lockgate.wire.transfer import Decision, FileIdentity, HoldReason, Verdict, hold
 
@@ -48,49 +53,34 @@ _NO_SCAN = {
 }
 _READER_HOLDS = "A process that was let in to read still has the file open; try again."
 
+#: Seconds until the report of a file is expected; the job is that of its running scan.
+Forecast = Callable[[FileIdentity, int | None], float]
+
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
-    """Limits of the gate, in seconds and counts."""
+    """Limits of the gate, in seconds and counts.
+
+    ``yield_s``: a scan that nobody waits for and that takes longer still gives way.
+    """
 
     deadline_s: float = 20.0
     writer_wait_s: float = 1.0
     writer_retry_s: float = 0.05
     pending_limit: int = 4096
-    backlog_limit: int = 256
-    background_scans: int = 1
-
-
-@dataclass(slots=True)
-class _Job:
-    identity: FileIdentity
-    sealed: bool
-    waiters: list[int] = field(default_factory=list)
-    started: bool = False
-    report: Report | None = None
-
-
-@dataclass(slots=True)
-class _Pending:
-    opening: Opening
-    deadline: float
-    job: int | None = None
-    parked_until: float | None = None
-    asked: bool = False
+    yield_s: float = 1.0
 
 
 class Gate:
     """The state of all pending opens of the guarded filesystems."""
 
-    def __init__(self, settings: GateSettings, cache: VerdictCache) -> None:
+    def __init__(self, settings: GateSettings, cache: VerdictCache, forecast: Forecast) -> None:
         self._settings = settings
         self._cache = cache
-        self._pending: OrderedDict[int, _Pending] = OrderedDict()
-        self._jobs: dict[int, _Job] = {}
-        self._job_of: dict[Inode, int] = {}
-        self._backlog: OrderedDict[int, None] = OrderedDict()
+        self._forecast = forecast
+        self._pending = PendingOpens()
+        self._jobs = Jobs()
         self._asks: dict[int, tuple[int, Opening]] = {}
-        self._parked: defaultdict[Inode, list[int]] = defaultdict(list)
         self._admissions = Admissions()
         self._names = 0
 
@@ -101,13 +91,38 @@ class Gate:
         """How many opens wait for an answer."""
         return len(self._pending)
 
+    @property
+    def writers_wait(self) -> bool:
+        """Whether a writer waits for those who have its file open."""
+        return self._pending.writers_wait
+
+    @property
+    def background(self) -> int:
+        """How many scans run that nobody waits for."""
+        return sum(1 for _ in self._jobs.background())
+
+    def oldest_s(self, now: float) -> float:
+        """How many seconds the open that has waited longest has waited."""
+        first = self._pending.first()
+        return 0.0 if first is None else max(0.0, now - first.deadline + self._settings.deadline_s)
+
+    def job_of(self, inode: Inode) -> Job | None:
+        """The judgement of a file that goes on now. Any thread may ask."""
+        return self._jobs.of(inode)
+
+    def is_unknown(self, identity: FileIdentity) -> bool:
+        """Whether these bytes have no report and none is being made."""
+        inode = (identity.device, identity.inode)
+        return self._jobs.of(inode) is None and self._cache.report(identity) is None
+
     def wake_in(self, now: float) -> float | None:
         """Seconds until :meth:`tick` has something to do; None: nothing waits."""
-        if not self._pending:
+        first = self._pending.first()
+        if first is None:
             return None
-        if self._parked:
+        if self._pending.writers_wait:
             return self._settings.writer_retry_s
-        return max(0.0, next(iter(self._pending.values())).deadline - now)
+        return max(0.0, first.deadline - now)
 
     # -- events ------------------------------------------------------------------------------
 
@@ -115,85 +130,81 @@ class Gate:
         """Files that other processes had open before this gate saw any event."""
         self._admissions.inherit(readers, writers)
 
-    def judged(self, status: os.stat_result, tid: int, now_s: float) -> bool:
-        """The short way of a sealed open: True when it passes on what is known already.
-
-        ``now_s`` is in seconds since the epoch.
-        """
-        if not self._cache.passes(status, now_s):
+    def judged(self, status: os.stat_result, tid: int, now: float) -> bool:
+        """The short way of a sealed open: True when it passes on what is known already."""
+        inode = (status.st_dev, status.st_ino)
+        if not self._cache.passes(inode, status, now):
             return False
-        self._admissions.read((status.st_dev, status.st_ino), tid)
+        self._admissions.read(inode, tid)
         return True
 
-    def opened(self, opening: Opening, now: float, today: datetime) -> list[Command]:
-        """A process waits in open(2)."""
+    def created(self, inode: Inode, tid: int, access: Access) -> bool:
+        """The short way of a writer into an empty file: True when nobody else was let in."""
+        if not access.writes or self._admissions.knows(inode) or self._jobs.of(inode):
+            return False
+        self._admissions.admit(inode, tid, access)
+        self._cache.forget(inode)
+        return True
+
+    def opened(self, opening: Opening, now: float) -> list[Command]:
+        """A process waits in open(2), or in read(2) on a file of a strict zone."""
         if len(self._pending) >= self._settings.pending_limit:
             return [Settle(opening.number, hold(HoldReason.OVERLOAD))]
-        self._pending[opening.number] = _Pending(opening, now + self._settings.deadline_s)
+        self._pending.add(opening, now + self._settings.deadline_s)
         if opening.access is None:
-            return self._read(opening, today)
+            return self._read(opening, now)
         if not opening.access.writes:
             return [self._refuse(opening.number, hold(HoldReason.LIVE_WRITER))]
-        return self._write(opening, now, today)
+        return self._write(opening, now)
 
     def closed(self, inode: Inode, *, sole: bool, quiet: bool) -> list[Command]:
         """A file was closed. ``sole``: nobody has it open; ``quiet``: nobody writes it."""
         self._admissions.closed(inode, sole=sole, quiet=quiet)
         return self._examine(inode)
 
-    def written(self, number: int, identity: FileIdentity) -> list[Command]:
-        """A writer closed a file that nobody writes any more: judge it before it is asked for.
-
-        ``number`` is the descriptor of the close event.
-        """
-        inode = (identity.device, identity.inode)
-        if identity.size == 0 or inode in self._job_of or self._cache.report(identity):
+    def idle(self, number: int, identity: FileIdentity, *, wanted: bool) -> list[Command]:
+        """There is time to judge a file that nobody waits for. ``number``: a descriptor of it."""
+        if identity.size == 0 or not self.is_unknown(identity):
             return []
-        if len(self._backlog) >= self._settings.backlog_limit:
-            return []
-        job = self._new_job(identity, sealed=True)
-        self._backlog[job] = None
-        return [Take(job, number), *self._next_background()]
+        job = self._jobs.add(Job(self._name(), identity, sealed=True, wanted=wanted))
+        return [Take(job.number, number), Scan(job.number, sealed=True, background=True)]
 
-    def scanned(self, job: int, report: Report | None, *, unchanged: bool) -> list[Command]:
-        """A scan ended. None: it could not be sealed, because a writer came first."""
-        state = self._jobs.get(job)
-        if state is None:
+    def scanned(self, number: int, report: Report, *, unchanged: bool) -> list[Command]:
+        """A scan ended."""
+        job = self._jobs.get(number)
+        if job is None:
             return []
-        reason = _why_unusable(report, unchanged=unchanged)
-        if report is None or reason is not None:
-            refusal = hold(reason or HoldReason.LIVE_WRITER)
-            return [*self._refuse_all(state, refusal), *self._end(job)]
-        state.report = report
-        if state.sealed:
-            self._cache.store_report(state.identity, report)
-        commands: list[Command] = [self._ask(n, report) for n in state.waiters[:1]]
-        return commands or self._end(job)
+        if reason := _why_unusable(report, unchanged=unchanged):
+            return self.unscannable(number, reason)
+        job.report = report
+        if job.sealed:
+            self._cache.store_report(job.identity, report)
+        return [self._ask(n, report) for n in job.waiters[:1]] or self._end(job)
 
-    def decided(self, ask: int, decision: Decision, transfer_id: str = "") -> list[Command]:
-        """A decision on a transfer came."""
+    def unscannable(self, number: int, reason: HoldReason) -> list[Command]:
+        """A file could not be scanned, or not as it is."""
+        job = self._jobs.get(number)
+        return [*self._refuse_all(job, hold(reason)), *self._end(job)] if job else []
+
+    def decided(
+        self, ask: int, decision: Decision, transfer_id: str = "", *, until: float | None = None
+    ) -> list[Command]:
+        """A decision on a transfer came. ``until``: how long it holds, if it ends."""
         number, opening = self._asks.pop(ask, (None, None))
         if number is None or opening is None:
             return []
-        self._cache.store_decision(opening.identity, decision, transfer_id=transfer_id)
+        kept = KeptDecision(decision, transfer_id, until)
+        self._cache.store_decision(opening.identity, kept)
         pending = self._pending.get(number)
         asker = pending if pending and pending.opening is opening else None
-        job = self._job_of.get(opening.inode)
-        kept = KeptDecision(decision, transfer_id)
+        job = self._jobs.of(opening.inode)
         return [
-            *([self._settle(number, kept, self._report_of(opening))] if asker else []),
+            *([self._settle(number, kept, job.report if job else None)] if asker else []),
             *self._settle_job(job, kept),
         ]
 
     def examined(
-        self,
-        number: int,
-        identity: FileIdentity,
-        *,
-        read: bool,
-        written: bool,
-        now: float,
-        today: datetime,
+        self, number: int, identity: FileIdentity, *, read: bool, written: bool, now: float
     ) -> list[Command]:
         """Whether other processes have the file of a parked writer open.
 
@@ -205,34 +216,32 @@ class Gate:
         pending.opening = opening = replace(pending.opening, identity=identity)
         self._admissions.examined(opening.inode, read=read, written=written)
         if self._obstructed(opening):
-            return self._park(pending, now)
-        self._unpark(number)
-        return self._write(opening, now, today)
+            return self._give_up(pending, now)
+        self._pending.unpark(number)
+        return self._write(opening, now)
 
     def tick(self, now: float) -> list[Command]:
         """Time went by."""
         commands: list[Command] = []
-        while self._pending:  # in order of arrival, so in order of deadline
-            number, pending = next(iter(self._pending.items()))
-            if pending.deadline > now:
-                break
-            commands += [self._refuse(number, hold(HoldReason.DEADLINE))]
-            commands += self._end_if_idle(pending.job)
-        for number in [n for numbers in self._parked.values() for n in numbers]:
-            commands += self._retry(number, now)
+        while (first := self._pending.first()) is not None and first.deadline <= now:
+            if first.job is not None:
+                first.job.wanted = True
+            commands += [self._refuse(first.opening.number, hold(HoldReason.DEADLINE))]
+            commands += self._end_if_idle(first.job)
+        for pending in self._pending.parked():
+            commands += self._retry(pending, now)
         return commands
 
     # -- readers -----------------------------------------------------------------------------
 
-    def _read(self, opening: Opening, today: datetime) -> list[Command]:
+    def _read(self, opening: Opening, now: float) -> list[Command]:
         if opening.identity.size == 0:
             return [self._pass(opening)]
-        known = self._known(opening, today)
-        return known or self._judge(opening, sealed=True)
+        return self._known(opening, now) or self._judge(opening, sealed=True)
 
-    def _known(self, opening: Opening, today: datetime) -> list[Command]:
+    def _known(self, opening: Opening, now: float) -> list[Command]:
         """What the cache alone answers; empty when it does not."""
-        kept = self._cache.decision(opening.identity, today)
+        kept = self._cache.decision(opening.identity, now)
         if kept is None:
             return []
         if kept.decision.verdict is Verdict.ALLOW:
@@ -240,163 +249,117 @@ class Gate:
         return [self._settle(opening.number, kept, self._cache.report(opening.identity))]
 
     def _judge(self, opening: Opening, *, sealed: bool) -> list[Command]:
-        """Join or start the scan of the file; with its report known, ask."""
-        running = self._job_of.get(opening.inode)
+        """Join or start the judgement of the file."""
         commands: list[Command] = []
-        if running is not None and self._jobs[running].identity != opening.identity:
-            commands += self._refuse_all(self._jobs[running], hold(HoldReason.CHANGED))
-            commands += self._end(running, cancel=True)
-            running = None
-        known = self._cache.report(opening.identity)
-        job = running if running is not None else self._new_job(opening.identity, sealed=sealed)
-        state = self._jobs[job]
-        state.waiters.append(opening.number)
+        job = self._jobs.of(opening.inode)
+        if job is not None and job.identity != opening.identity:
+            commands += self._refuse_all(job, hold(HoldReason.CHANGED))
+            commands += self._end(job, cancel=True)
+            job = None
+        report = self._cache.report(opening.identity) if job is None else job.report
+        if report is None and self._takes_too_long(opening, job):
+            return [*commands, *self._put_off(opening, job)]
+        if job is None:
+            job = self._jobs.add(Job(self._name(), opening.identity, sealed, report=report))
+            commands.append(Take(job.number, opening.number))
+            if report is None:
+                commands += [*self._make_room(job), Scan(job.number, sealed)]
+        job.waiters.append(opening.number)
         self._pending[opening.number].job = job
-        if running is None:
-            commands.append(Take(job, opening.number))
-        if known is not None and not state.started:
-            state.started, state.report = True, known
-            self._backlog.pop(job, None)
-            return [*commands, self._ask(opening.number, known)]
-        return [*commands, *self._start(job)]
+        return [*commands, *([self._ask(opening.number, report)] if report else [])]
+
+    def _takes_too_long(self, opening: Opening, job: Job | None) -> bool:
+        expected = self._forecast(opening.identity, job.number if job else None)
+        return expected > self._settings.deadline_s
+
+    def _put_off(self, opening: Opening, job: Job | None) -> list[Command]:
+        """Refuse an open at once, and have the file judged without it."""
+        if job is not None:
+            job.wanted = True
+        later = [Defer(opening.number)] if job is None else []
+        return [*later, self._refuse(opening.number, hold(HoldReason.SCAN_PENDING))]
 
     # -- writers -----------------------------------------------------------------------------
 
-    def _write(self, opening: Opening, now: float, today: datetime) -> list[Command]:
+    def _write(self, opening: Opening, now: float) -> list[Command]:
         access = opening.access
         assert access is not None
         commands = self._interrupt_background(opening.inode)
-        pending = self._pending[opening.number]
         if self._obstructed(opening):
-            pending.parked_until = now + self._settings.writer_wait_s
-            self._parked[opening.inode].append(opening.number)
-            examine = opening.inode not in self._job_of
+            self._pending.park(opening.number, now + self._settings.writer_wait_s)
+            examine = self._jobs.of(opening.inode) is None
             return [*commands, *([self._examination(opening)] if examine else [])]
         if not access.reads or access.truncates or opening.identity.size == 0:
             return [*commands, self._pass(opening)]
-        known = self._known(opening, today)
-        return [*commands, *(known or self._judge(opening, sealed=False))]
+        return [*commands, *(self._known(opening, now) or self._judge(opening, sealed=False))]
 
     def _obstructed(self, opening: Opening) -> bool:
         """Whether somebody let in, or a running judgement, is in a writer's way."""
-        return opening.inode in self._job_of or self._admissions.obstruct(opening)
+        judged = self._jobs.of(opening.inode) is not None
+        return judged or self._admissions.obstruct(opening)
 
-    def _park(self, pending: _Pending, now: float) -> list[Command]:
+    def _give_up(self, pending: Pending, now: float) -> list[Command]:
+        """Refuse a writer that waited long enough for others."""
         if pending.parked_until is None or now < pending.parked_until:
             return []
         refusal = hold(HoldReason.LIVE_WRITER, message=_READER_HOLDS)
         return [self._refuse(pending.opening.number, refusal)]
 
-    def _retry(self, number: int, now: float) -> list[Command]:
-        pending = self._pending[number]
-        if pending.opening.inode in self._job_of:
-            return self._park(pending, now)
+    def _retry(self, pending: Pending, now: float) -> list[Command]:
+        if self._jobs.of(pending.opening.inode) is not None:
+            return self._give_up(pending, now)
         return [self._examination(pending.opening)]
 
     def _examine(self, inode: Inode) -> list[Command]:
         """Look again at whoever stands in the way of the writers that wait for a file."""
-        numbers = self._parked.get(inode, ())
-        return [self._examination(self._pending[number].opening) for number in numbers]
+        return [self._examination(p.opening) for p in self._pending.parked_at(inode)]
 
     def _examination(self, opening: Opening) -> Command:
         return Examine(opening.number, self._admissions.threads_beside(opening))
-
-    def _unpark(self, number: int) -> None:
-        pending = self._pending[number]
-        if pending.parked_until is None:
-            return
-        pending.parked_until = None
-        numbers = self._parked[pending.opening.inode]
-        numbers.remove(number)
-        if not numbers:
-            del self._parked[pending.opening.inode]
-
-    def _interrupt_background(self, inode: Inode) -> list[Command]:
-        job = self._job_of.get(inode)
-        if job is None or self._jobs[job].waiters:
-            return []
-        return self._end(job, cancel=True)
 
     # -- answers -----------------------------------------------------------------------------
 
     def _pass(self, opening: Opening) -> Command:
         self._admit(opening)
-        self._forget_pending(opening.number)
+        self._pending.remove(opening.number)
         return Pass(opening.number)
 
     def _admit(self, opening: Opening) -> None:
         """Remember who is let in; what a writer may change is not known any more."""
-        self._admissions.admit(opening)
+        self._admissions.admit(opening.inode, opening.tid, opening.access)
         if opening.access is not None and opening.access.writes:
             self._cache.forget(opening.inode)
 
     def _refuse(self, number: int, decision: Decision) -> Command:
-        self._forget_pending(number)
+        self._pending.remove(number)
         return Settle(number, decision)
 
-    def _refuse_all(self, job: _Job, decision: Decision) -> list[Command]:
+    def _refuse_all(self, job: Job, decision: Decision) -> list[Command]:
         return [self._refuse(number, decision) for number in list(job.waiters)]
 
     def _settle(self, number: int, kept: KeptDecision, report: Report | None) -> Command:
         if kept.decision.verdict is Verdict.ALLOW:
             self._admit(self._pending[number].opening)
-        self._forget_pending(number)
+        self._pending.remove(number)
         return Settle(number, kept.decision, report, kept.transfer_id)
 
-    def _settle_job(self, job: int | None, kept: KeptDecision) -> list[Command]:
+    def _settle_job(self, job: Job | None, kept: KeptDecision) -> list[Command]:
         """The others who wait for the same file: the same answer, or a question of their own."""
-        state = self._jobs.get(job) if job is not None else None
-        if job is None or state is None or state.report is None:
+        if job is None or job.report is None:
             return []
         commands: list[Command] = []
-        for number in list(state.waiters):
+        for number in list(job.waiters):
             if kept.decision.opener_independent:
-                commands.append(self._settle(number, kept, state.report))
+                commands.append(self._settle(number, kept, job.report))
             elif not self._pending[number].asked:
-                commands.append(self._ask(number, state.report))
+                commands.append(self._ask(number, job.report))
         return [*commands, *self._end_if_idle(job)]
-
-    def _forget_pending(self, number: int) -> None:
-        self._unpark(number)
-        pending = self._pending.pop(number)
-        job = self._jobs.get(pending.job) if pending.job is not None else None
-        if job is not None and number in job.waiters:
-            job.waiters.remove(number)
-
-    def _report_of(self, opening: Opening) -> Report | None:
-        job = self._job_of.get(opening.inode)
-        return self._jobs[job].report if job is not None else None
 
     # -- jobs --------------------------------------------------------------------------------
 
     def _name(self) -> int:
         self._names += 1
         return self._names
-
-    def _new_job(self, identity: FileIdentity, *, sealed: bool) -> int:
-        job = self._name()
-        self._jobs[job] = _Job(identity, sealed)
-        self._job_of[identity.device, identity.inode] = job
-        return job
-
-    def _start(self, job: int) -> list[Command]:
-        state = self._jobs[job]
-        if state.started:
-            if state.report is not None:
-                return [self._ask(n, state.report) for n in state.waiters[-1:]]
-            return []
-        state.started = True
-        self._backlog.pop(job, None)
-        return [Scan(job, state.sealed)]
-
-    def _next_background(self) -> list[Command]:
-        """Start scans nobody waits for, while nobody waits for a scan."""
-        commands: list[Command] = []
-        running = sum(1 for state in self._jobs.values() if state.started)
-        while self._backlog and running < self._settings.background_scans:
-            commands += self._start(next(iter(self._backlog)))
-            running += 1
-        return commands
 
     def _ask(self, number: int, report: Report) -> Command:
         ask = self._name()
@@ -405,28 +368,29 @@ class Gate:
         self._asks[ask] = (number, pending.opening)
         return Ask(ask, number, report)
 
-    def _end_if_idle(self, job: int | None) -> list[Command]:
+    def _interrupt_background(self, inode: Inode) -> list[Command]:
+        job = self._jobs.of(inode)
+        return self._end(job, cancel=True) if job and not job.waiters else []
+
+    def _make_room(self, wait_for: Job) -> list[Command]:
+        """Put scans off that nobody waits for, when an open waits for another."""
+        idle = [j for j in self._jobs.background() if j is not wait_for and not j.wanted]
+        long = [j for j in idle if self._forecast(j.identity, j.number) > self._settings.yield_s]
+        return [command for job in long for command in self._end(job, cancel=True, again=True)]
+
+    def _end_if_idle(self, job: Job | None) -> list[Command]:
         """End a judgement that nobody waits for, unless its scan still runs."""
-        state = self._jobs.get(job) if job is not None else None
-        if job is None or state is None or state.waiters or state.report is None:
+        if job is None or job.waiters or job.scanning or self._jobs.get(job.number) is not job:
             return []
         return self._end(job)
 
-    def _end(self, job: int, *, cancel: bool = False) -> list[Command]:
-        state = self._jobs.pop(job)
-        self._backlog.pop(job, None)
-        inode = (state.identity.device, state.identity.inode)
-        del self._job_of[inode]
-        return [
-            Drop(job, cancel=cancel and state.started),
-            *self._examine(inode),
-            *self._next_background(),
-        ]
+    def _end(self, job: Job, *, cancel: bool = False, again: bool = False) -> list[Command]:
+        self._jobs.remove(job)
+        drop = Drop(job.number, cancel=cancel and job.scanning, again=again)
+        return [drop, *self._examine(job.inode)]
 
 
-def _why_unusable(report: Report | None, *, unchanged: bool) -> HoldReason | None:
-    if report is None:
-        return HoldReason.LIVE_WRITER
+def _why_unusable(report: Report, *, unchanged: bool) -> HoldReason | None:
     for gap in report.gaps:
         if gap.reason in _NO_SCAN:
             return _NO_SCAN[gap.reason]
