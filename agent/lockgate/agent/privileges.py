@@ -30,7 +30,6 @@ class Capability(IntEnum):
     SETGID = 6
     SETUID = 7
     SETPCAP = 8
-    SYS_CHROOT = 18
     SYS_PTRACE = 19
     SYS_ADMIN = 21
     SYS_NICE = 23
@@ -40,8 +39,10 @@ class Capability(IntEnum):
 
 C = Capability
 
-#: A holder that is set up: its group, its socket and its agent's pidfd are open already.
-HOLDER: Mapping[Capability, str] = MappingProxyType({})
+#: A holder that has shielded itself and started nothing.
+HOLDER: Mapping[Capability, str] = MappingProxyType(
+    {C.SYS_ADMIN: "make a permission group, and put a mark back that was lost"}
+)
 
 #: What starts scan workers, for itself and for them until they give up all they have.
 SCANNING: Mapping[Capability, str] = MappingProxyType(
@@ -70,8 +71,7 @@ AGENT: Mapping[Capability, str] = MappingProxyType(
         **SCANNING,
         **STORING,
         C.SYS_ADMIN: "fanotify permission events; a worker leaves the host's namespaces",
-        C.SYS_CHROOT: "a canary is opened from another mount namespace",
-        C.SYS_PTRACE: "read /proc of openers and of older readers",
+        C.SYS_PTRACE: "read /proc of openers; take the group over from a holder that hangs",
         C.LEASE: "lease files of any owner while they are judged",
         C.SYS_RESOURCE: "raise the bound of open files; shield the holder from the OOM killer",
     }

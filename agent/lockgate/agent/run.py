@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from lockgate.agent import privileges
 from lockgate.agent.canary.keys import make_keys
 from lockgate.agent.config import AgentSettings, Mode, ZoneSettings
 from lockgate.agent.verdicts.deciders import decider_of
@@ -70,6 +71,7 @@ def run(settings: AgentSettings, *, local: bool) -> None:
             the text is for the operator.
     """
     forbid_core_dumps()
+    privileges.keep_only(privileges.AGENT)  # before the first thread
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if settings.zones[0].mode is Mode.ENFORCE:
