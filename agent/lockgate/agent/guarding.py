@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lockgate.agent.canary.keys import CanaryKeys
@@ -32,9 +32,14 @@ from lockgate.agent.guard.features import Features
 from lockgate.agent.guard.gate import GateSettings
 from lockgate.agent.guard.group import GroupLink, LinkSettings
 from lockgate.agent.guard.loop import Guard, GuardSettings
+from lockgate.agent.guard.opens import ZonesByDevice
+from lockgate.agent.guard.readers import AllowedReaders
 from lockgate.agent.guard.zones import GuardedZone, left_over, open_zones
 from lockgate.agent.quarantine.store import Quarantine, QuarantineQuota
+from lockgate.agent.release.copies import Copies, CopyQuota
+from lockgate.agent.release.desk import Desk
 from lockgate.agent.services import Offer, host_of, ready, say, services, weaknesses
+from lockgate.agent.verdicts.asking import Asking
 from lockgate.agent.verdicts.deciders import AnyDecider
 from lockgate.agent.verdicts.records import keep_armed, report_records
 from lockgate.agent.workers.pool import WorkerPool
@@ -64,15 +69,25 @@ def run_guard(settings: AgentSettings, neighbours: Neighbours) -> None:
     quarantine = Quarantine(settings.state_dir, guarded, quota)
     witness = Witness(neighbours.decider, neighbours.canaries.fingerprints.values())
     host = host_of(settings, neighbours.decider)
+    readers = _readers(settings, guarded)
+    desk = _desk(settings, neighbours, guarded, host)
     guard = Guard(
-        guarded, neighbours.workers, witness, _guard_settings(settings, host), link, quarantine
+        guarded,
+        neighbours.workers,
+        witness,
+        _guard_settings(settings, host),
+        link,
+        quarantine,
+        readers,
+        desk,
     )
     names = [zone.zone for zone in zones]
     report_records(settings.state_dir, neighbours.decider, names)
     signal.signal(signal.SIGTERM, lambda *_: guard.stop())
     signal.signal(signal.SIGINT, lambda *_: _take_off(settings))
     proofs = _Proofs(settings, neighbours, zones, guard, witness, quarantine)
-    with services(settings, neighbours.decider, neighbours.workers, proofs.offer()):
+    offer = replace(proofs.offer(), sessions={"release": desk.serve})
+    with services(settings, neighbours.decider, neighbours.workers, offer):
         guard.arm()
         keep_armed(settings, neighbours.decider, names)
         with proofs.running():
@@ -135,7 +150,7 @@ class _Proofs:
             status=self._status,
             zones=self._zone_status,
             samples=lambda: zone_samples(self._states.now(), self._tried(), self._rounds.counts),
-            verbs={"census": self._census},
+            verbs={"census": self._census, "progress": self._progress},
         )
 
     def _facts(self) -> tuple[Collection[str], Sequence[str]]:
@@ -163,6 +178,10 @@ class _Proofs:
 
     def _census(self) -> dict[str, Any]:
         return {"processes": census_by_process(self._guard.snapshot().older_than_mark)}
+
+    def _progress(self, device: int, inode: int, size: int) -> dict[str, Any]:
+        progress = self._guard.scan_progress((device, inode), size)
+        return {"progress": asdict(progress) if progress else None}
 
     def _say_readiness(self) -> None:
         """After each round: READY once every zone has its proof, else why there is none."""
@@ -193,6 +212,23 @@ def _all_weaknesses(
         )
 
     return now
+
+
+def _readers(settings: AgentSettings, zones: Sequence[GuardedZone]) -> AllowedReaders | None:
+    """The readers that the settings name, if they name any."""
+    entries = {zone.zone.name: zone.readers for zone in settings.zones if zone.readers}
+    return AllowedReaders(entries, {zone.device for zone in zones}) if entries else None
+
+
+def _desk(
+    settings: AgentSettings, neighbours: Neighbours, zones: Sequence[GuardedZone], host: str
+) -> Desk:
+    return Desk(
+        Asking(neighbours.workers, neighbours.decider, settings.scan.timeout_seconds),
+        Copies(settings.state_dir / "release", CopyQuota()),
+        host,
+        ZonesByDevice({zone.device: zone.zone for zone in zones}).__getitem__,
+    )
 
 
 def _link(settings: AgentSettings, usable: Features) -> GroupLink:

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import structlog
 
 from lockgate.agent.config import AgentSettings
-from lockgate.agent.control import ControlServer, Verb
+from lockgate.agent.control import ControlServer, Session, Verb
 from lockgate.agent.health import GuardState, ZoneFacts, ZoneHealth, judge, worst
 from lockgate.agent.metrics import MetricsServer, Page, Sample, render
 from lockgate.agent.uplink.client import ControllerDecider
@@ -56,13 +56,14 @@ class Offer:
     """What one kind of agent says beside what every agent says.
 
     ``status`` has no states; ``zones`` has one entry for each zone, with its ``state`` and
-    ``reasons``; ``verbs`` are what the socket answers beside.
+    ``reasons``; ``verbs`` and ``sessions`` are what the socket answers beside.
     """
 
     status: Status
     zones: Callable[[], list[dict[str, Any]]]
     samples: Callable[[], Iterable[Sample]]
     verbs: Mapping[str, Verb] = field(default_factory=dict)
+    sessions: Mapping[str, Session] = field(default_factory=dict)
 
 
 def unheld(
@@ -95,7 +96,7 @@ def services(
         return {"reported": report_records(settings.state_dir, decider, zones)}
 
     verbs = {"status": status, "report": report, **offer.verbs}
-    control = ControlServer(settings.run_dir, verbs)
+    control = ControlServer(settings.run_dir, verbs, offer.sessions)
     metrics = _metrics(settings, status, offer)
     try:
         yield
