@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lockgate.agent.cli import quarantine
+from lockgate.agent.cli import intake, quarantine
 from lockgate.agent.cli.common import USAGE, Json, RunDir, StateDir, fail, failures
 from lockgate.agent.cli.release import release
 from lockgate.agent.config import DEFAULT_RUN, DEFAULT_STATE, AgentSettings, Mode
@@ -26,6 +26,7 @@ from lockgate.scan.limits import Profile
 app = typer.Typer(
     help="Guard a zone on this host.", no_args_is_help=True, pretty_exceptions_enable=False
 )
+app.add_typer(intake.app, name="intake")
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(release)
 

@@ -72,10 +72,13 @@ class Asking:
         self._scan_timeout_s = scan_timeout_s
         self._numbers = itertools.count(-1, -1)
 
-    def scan(self, fd: int, path: str, zone: str) -> Report:
+    def scan(self, fd: int, path: str, zone: str, *, background: bool = False) -> Report:
         """The report on ``fd``; ``path`` is escaped. The wait for a free worker is bounded too."""
         job, answers = next(self._numbers), Mailbox[tuple[int, Report]]()
-        self._workers.submit(job, fd, path, self._scan_timeout_s, zone=zone, answers=answers)
+        timeout = self._scan_timeout_s
+        self._workers.submit(
+            job, fd, path, timeout, zone=zone, background=background, answers=answers
+        )
         report = _one(answers, 2 * self._scan_timeout_s)
         if report is None:
             self._workers.cancel(job)

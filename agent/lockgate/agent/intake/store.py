@@ -1,0 +1,321 @@
+"""The intake store: dumps and what is known of them, for root alone.
+
+Rules enforced here:
+
+1. A dump grows under a hidden name that says it is not whole, in a folder that nobody but root
+   can enter; it is sealed by fsync(2), its entry, and one rename, in this order.
+2. The entry is what counts. After a death between entry and rename the rename is made up for;
+   a dump without a sealing entry is removed, and counted as not kept.
+3. The store is bounded in bytes on disk and in files. What does not fit is not written; what
+   is known of the crash is.
+4. While a dump grows its writer holds a lock on it (F_OFD_SETLK, fcntl(2)), which the kernel
+   takes away when the writer dies: so a reader knows whether more will come.
+5. Pages of zeros become holes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lockgate.agent.durable import sync_directory
+from lockgate.agent.intake.entry import (
+    Crash,
+    Entry,
+    Judgement,
+    State,
+    Why,
+    note_entry,
+    read_entries,
+    read_entry,
+    read_judgement,
+    write_entry,
+    write_judgement,
+)
+from lockgate.wire.transfer import Opener
+
+_PAGE = bytes(4096)
+_CHUNK = bytes(1 << 20)
+_F_OFD_SETLK = 37
+_FLOCK = struct.Struct("@hhqqi4x")
+_LEAST_PRIORITY = 19
+
+
+class NoRoomError(Exception):
+    """The store is full."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeQuota:
+    """How much the store may hold."""
+
+    max_bytes: int = 64 << 30
+    max_files: int = 1_000
+
+
+class Store:
+    """One folder; several processes may use it, one of them at a time takes dumps in."""
+
+    def __init__(self, folder: Path, quota: IntakeQuota | None = None) -> None:
+        """Open the store, making what is not there.
+
+        Raises:
+            OSError: it cannot be made, or belongs to somebody else.
+        """
+        self.folder = folder
+        self.entries = folder / "entries"
+        self.dumps = folder / "dumps"
+        self.incoming = folder / ".incoming"
+        self.judgements = folder / "judgements"
+        self._quota = quota or IntakeQuota()
+        self._lock = threading.Lock()
+        folder.mkdir(parents=True, exist_ok=True)
+        for own in (folder, self.entries, self.dumps, self.incoming, self.judgements):
+            own.mkdir(mode=0o700, exist_ok=True)
+            if own.stat().st_uid != os.geteuid():
+                raise PermissionError(f"{own} belongs to somebody else")
+            own.chmod(0o700)
+
+    def all(self) -> Iterator[Entry]:
+        """Every entry, oldest first."""
+        return read_entries(self.entries)
+
+    def find(self, entry_id: str) -> Entry | None:
+        """One entry."""
+        return read_entry(self.entries / f"{entry_id}.json") if _is_name(entry_id) else None
+
+    def write(self, entry: Entry) -> None:
+        """Write an entry durably.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        write_entry(self.entries, entry)
+
+    def judge(self, judgement: Judgement) -> None:
+        """Write what was decided about an entry.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        write_judgement(self.judgements, judgement)
+
+    def judgement(self, entry_id: str) -> Judgement | None:
+        """What was decided about an entry."""
+        return read_judgement(self.judgements, entry_id)
+
+    def open_dump(self, entry: Entry) -> int:
+        """A descriptor of an entry's dump, sealed or still growing, to read.
+
+        Raises:
+            OSError: it is not there.
+        """
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        if entry.state is State.ELSEWHERE:
+            return os.open(entry.path, flags)
+        try:
+            return os.open(self.incoming / entry.entry_id, flags)
+        except FileNotFoundError:
+            return os.open(self.dumps / entry.entry_id, flags)
+
+    def room(self) -> int:
+        """How many bytes one more dump may take.
+
+        Raises:
+            NoRoomError: not one more file may be taken in.
+        """
+        used = count = 0
+        for folder in (self.dumps, self.incoming):
+            for item in os.scandir(folder):
+                with suppress(FileNotFoundError):
+                    used += item.stat(follow_symlinks=False).st_blocks * 512
+                    count += 1
+        if count >= self._quota.max_files or used >= self._quota.max_bytes:
+            raise NoRoomError
+        return self._quota.max_bytes - used
+
+    def begin(self, entry: Entry) -> Incoming:
+        """Start taking a dump in.
+
+        Raises:
+            NoRoomError: the store is full.
+            OSError: the disk refused.
+        """
+        with self._lock:
+            room = self.room()
+            note_entry(self.entries, entry)
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(self.incoming / entry.entry_id, flags, 0o600)
+        _lock_for_writing(fd)
+        return Incoming(fd, room)
+
+    def seal(self, entry: Entry, incoming: Incoming) -> Entry:
+        """Make a dump that came durable, with its entry, and give it its name.
+
+        Raises:
+            OSError: the disk refused; the dump is not sealed.
+        """
+        size = incoming.finish()
+        status = os.fstat(incoming.fd)
+        sealed = replace(
+            entry,
+            state=State.SEALED,
+            size=size,
+            stored=status.st_blocks * 512,
+            sha256=incoming.sha256,
+        )
+        os.fchmod(incoming.fd, 0o400)
+        os.fsync(incoming.fd)
+        self.write(sealed)
+        self._name(entry.entry_id)
+        incoming.close()
+        return sealed
+
+    def drop(self, entry: Entry, why: Why) -> Entry:
+        """Keep only what is known; whatever came of the dump is removed.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        (self.incoming / entry.entry_id).unlink(missing_ok=True)
+        dropped = replace(entry, state=State.NOT_KEPT, why=why)
+        self.write(dropped)
+        return dropped
+
+    def recover(self) -> int:
+        """Settle what an intake that died has left; how many dumps were lost."""
+        lost = 0
+        for path in sorted(self.incoming.iterdir()):
+            entry = self.find(path.name)
+            if entry is not None and entry.state is State.SEALED:
+                self._name(entry.entry_id)
+            else:
+                path.unlink()
+                self.write(entry or _of_nobody(path.name))
+        for entry in self.all():
+            if entry.state is State.RECEIVING:
+                self.drop(entry, Why.INTAKE_ENDED)
+                lost += 1
+        return lost
+
+    def _name(self, entry_id: str) -> None:
+        (self.incoming / entry_id).rename(self.dumps / entry_id)
+        sync_directory(self.dumps)
+        sync_directory(self.incoming)
+
+
+class Incoming:
+    """A dump that grows. One thread appends; another, of least priority, hashes behind it."""
+
+    def __init__(self, fd: int, room: int) -> None:
+        self.fd = fd
+        self.size = 0
+        self.sha256 = ""
+        self._room = room
+        self._written = 0
+        self._grown = threading.Condition()
+        self._ended = False
+        self._hasher = threading.Thread(target=self._hash, name="intake-hash", daemon=True)
+        self._hasher.start()
+
+    def append(self, piece: memoryview) -> None:
+        """Add bytes; pages of zeros are left out of the disk.
+
+        Raises:
+            NoRoomError: they do not fit into the store.
+            OSError: the disk refused.
+        """
+        position = self.size
+        for start, stop in data_runs(piece):
+            self._written += stop - start
+            if self._written > self._room:
+                raise NoRoomError
+            write_at(self.fd, piece[start:stop], position + start)
+        with self._grown:
+            self.size += len(piece)
+            self._grown.notify()
+
+    def finish(self) -> int:
+        """No more comes: give the file its size, wait for the digest; the size in bytes."""
+        os.ftruncate(self.fd, self.size)
+        self._end()
+        return self.size
+
+    def close(self) -> None:
+        """Let go of the file, and with it of the lock."""
+        self._end()
+        os.close(self.fd)
+
+    def _end(self) -> None:
+        with self._grown:
+            self._ended = True
+            self._grown.notify()
+        self._hasher.join()
+
+    def _hash(self) -> None:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LEAST_PRIORITY)
+        digest = hashlib.sha256()
+        position = 0
+        while (stop := self._next_frontier(position)) > position:
+            while position < stop:
+                count = min(len(_CHUNK), stop - position)
+                piece = os.pread(self.fd, count, position)
+                # Behind the last byte that was written there is a hole not yet in the file.
+                digest.update(piece or _CHUNK[:count])
+                position += len(piece) or count
+        self.sha256 = digest.hexdigest()
+
+    def _next_frontier(self, position: int) -> int:
+        with self._grown:
+            while self.size == position and not self._ended:
+                self._grown.wait()
+            return self.size
+
+
+def data_runs(piece: memoryview) -> Iterator[tuple[int, int]]:
+    """``(start, stop)`` of every run of pages that are not all zeros."""
+    content = bytes(piece)
+    begin = -1
+    for place in range(0, len(content), len(_PAGE)):
+        page = content[place : place + len(_PAGE)]
+        if page == _PAGE[: len(page)]:
+            if begin >= 0:
+                yield begin, place
+            begin = -1
+        elif begin < 0:
+            begin = place
+    if begin >= 0:
+        yield begin, len(content)
+
+
+def write_at(fd: int, piece: memoryview, position: int) -> None:
+    """Write all of ``piece`` at ``position``.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    while piece:
+        written = os.pwrite(fd, piece, position)
+        piece, position = piece[written:], position + written
+
+
+def _lock_for_writing(fd: int) -> None:
+    fcntl.fcntl(fd, _F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+
+
+def _of_nobody(name: str) -> Entry:
+    """The entry of a dump whose own was lost in a power cut."""
+    return Entry(name, "", "", State.RECEIVING, Crash(Opener(0)))
+
+
+def _is_name(text: str) -> bool:
+    """Whether a name can be an entry's: it comes from a command line."""
+    return bool(text) and all(c.isalnum() or c == "-" for c in text)
