@@ -243,6 +243,36 @@ def test_a_disarmed_guard_is_in_the_ledger_and_alerted(controller, agent):
     assert controller.read(reading.alerts_of, 1000)[0]["event"]["severity_id"] == 4
 
 
+def test_the_controller_keeps_the_last_state_of_every_zone(controller, agent):
+    """State, reasons and since when; further reasons do not move the beginning of a state."""
+    told = [
+        ("signing", "ARMED", "canaries are refused"),
+        ("signing", "BLIND", "a canary came out: mmap of a pem file"),
+        ("signing", "INTAKE_DRIFT", "core_pattern is core"),
+        ("signing", "BLIND", "the zone's filesystem has no mark"),
+        ("other", "DEGRADED", "no holder keeps the group alive"),
+    ]
+    for number, (zone, change, detail) in enumerate(told, start=1):
+        request = decision_pb2.ReportGuardRequest(
+            request_id=uuid7(),
+            sequence=number,
+            host="host-1",
+            zone={"name": zone},
+            change=getattr(decision_pb2, f"GUARD_CHANGE_{change}"),
+            detail=detail,
+        )
+        agent.stub.ReportGuard(request, timeout=10)
+    (shown,) = controller.read(reading.agents_of)
+    other, signing = shown["zones"]
+    assert (other["zone"], other["state"]) == ("other", "degraded")
+    assert other["reasons"] == "no holder keeps the group alive"
+    assert (signing["state"], signing["reasons"]) == ("blind", told[3][2])
+    assert signing["since"] < signing["told_at"]
+    assert controller.entries()[signing["ledger_index"]]["detail"] == told[3][2]
+    severities = [a["event"]["severity_id"] for a in controller.read(reading.alerts_of, 1000)]
+    assert severities == [1, 4, 4, 4, 3]
+
+
 MALFORMED = {
     "no request id": lambda r: r.ClearField("request_id"),
     "a long request id": lambda r: setattr(r, "request_id", "x" * 10_000),

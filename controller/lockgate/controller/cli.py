@@ -178,10 +178,22 @@ def alerts(
 
 @app.command()
 def agents(*, state: Dir = None, config_file: Config = None, as_json: AsJson = False) -> None:
-    """The enrolled agents."""
+    """The enrolled agents, and how well their zones are guarded."""
     rows = _read(state, config_file, reading.agents_of)
-    columns = ("host", "enrolled_at", "last_seen_at", "certificate_expires_at", "banned_at")
-    _show(rows, columns, as_json=as_json)
+    if as_json:
+        _show(rows, (), as_json=True)
+        return
+    columns = ("host", "last_seen_at", "certificate_expires_at", "banned_at", "zones")
+    lines = [{**row, "zones": _zones_as_text(row["zones"])} for row in rows]
+    _show(lines, columns, as_json=False)
+
+
+def _zones_as_text(zones: Sequence[dict[str, Any]]) -> str:
+    """One line for each zone: its state, since when, and why it is no better."""
+    return "\n".join(
+        f"{zone['zone']}: {zone['state']} since {zone['since']} ({zone['reasons']})"
+        for zone in zones
+    )
 
 
 async def _serve(serve: Callable[..., Any], settings: ControllerSettings, durability: str) -> None:

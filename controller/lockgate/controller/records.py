@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
-from lockgate.controller import entries, incidents
+from lockgate.controller import entries, incidents, zones
 from lockgate.controller.alerts import event, outbox
 from lockgate.controller.clock import to_micros
 from lockgate.controller.personal import Personal, personal
@@ -144,8 +144,18 @@ def record_guard(
     """Write what became of a guard; its ledger index."""
     entry = entries.guard(change, zone, host=host, request_id=request_id, detail=detail, now=now)
     index = ledger.append(connection, entry)
+    micros = to_micros(now)
+    zones.record(
+        connection,
+        change,
+        host=host,
+        zone=zone.name,
+        detail=detail,
+        ledger_index=index,
+        micros=micros,
+    )
     alert = event.guard_event(change, host, zone.name, detail, index, now)
-    outbox.put(connection, alert, index, to_micros(now))
+    outbox.put(connection, alert, index, micros)
     return index
 
 

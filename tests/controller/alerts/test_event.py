@@ -117,6 +117,8 @@ DONE = {
     Enforcement.QUARANTINE_FAILED: ("Denied", 27, "Error"),
     Enforcement.NOT_ENFORCED: ("Allowed", 17, "Logged"),
     Enforcement.RESTORED: ("Allowed", 9, "Restored"),
+    Enforcement.TAKEN_IN: ("Denied", 3, "Quarantined"),
+    Enforcement.NOT_KEPT: ("Denied", 6, "Dropped"),
 }
 
 
@@ -151,11 +153,17 @@ def test_a_file_that_got_out_against_its_verdict_is_critical(samples):
 
 @pytest.mark.parametrize("change", list(GuardChange))
 def test_a_guard_that_sees_nothing_is_severe(samples, change):
-    """Disarmed and blind guards are high, the others informational."""
+    """A loss is high, a weaker guard medium, the others informational."""
     made = event.guard_event(change, "host-1", "signing", "by root", 3, samples.now)
     assert_well_formed(made)
-    lost = change in {GuardChange.DISARMED, GuardChange.BLIND}
-    assert made["severity_id"] == (4 if lost else 1)
+    severity = {
+        GuardChange.DISARMED: 4,
+        GuardChange.BLIND: 4,
+        GuardChange.INTAKE_DRIFT: 4,
+        GuardChange.INTAKE_DISABLED: 4,
+        GuardChange.DEGRADED: 3,
+    }
+    assert made["severity_id"] == severity.get(change, 1)
 
 
 def test_an_overdue_receipt_names_transfer_and_verdict(samples):

@@ -47,6 +47,18 @@ def test_migrating_twice_changes_nothing(fresh):
         assert connection.exec_driver_sql("SELECT name FROM destinations").scalar() == "kept"
 
 
+def test_a_store_of_the_first_version_is_brought_forward(fresh):
+    """What it holds stays, and nothing is left to change."""
+    migrate(fresh, "0001")
+    assert "zones" not in inspect(fresh).get_table_names()
+    with fresh.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO agents (host, enrolled_at) VALUES ('kept', 1)")
+    migrate(fresh)
+    with fresh.connect() as connection:
+        assert connection.exec_driver_sql("SELECT host FROM agents").scalar() == "kept"
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
 def test_a_store_of_a_newer_version_is_refused(fresh):
     """An unknown revision is an error, and nothing is touched."""
     migrate(fresh)

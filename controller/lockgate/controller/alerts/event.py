@@ -125,18 +125,24 @@ def guard_event(
     change: GuardChange, host: str, zone: str, detail: str, ledger_index: int, now: datetime
 ) -> dict[str, Any]:
     """A guard was put on or off, or was blind."""
-    lost = change in _LOSSES
     fields = {"event": "guard", "change": change.value, "zone": zone, "detail": detail}
     title = f"guard {change.value}: zone {zone} on {host}"
     return notice_event(
         title,
         change.explanation,
         host,
-        ocsf.HIGH if lost else ocsf.INFORMATIONAL,
+        guard_severity(change),
         ledger_index,
         fields,
         now,
     )
+
+
+def guard_severity(change: GuardChange) -> int:
+    """OCSF severity_id of a guard's change: high for a loss, medium for a weaker guard."""
+    if change in _LOSSES:
+        return ocsf.HIGH
+    return ocsf.MEDIUM if change is GuardChange.DEGRADED else ocsf.INFORMATIONAL
 
 
 def notice_event(

@@ -23,8 +23,8 @@ from lockgate.controller.store.database import StoreError, store_faults
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
-def migrate(engine: Engine) -> None:
-    """Run what is missing, in one transaction.
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Run what is missing up to ``revision``, in one transaction.
 
     Raises:
         StoreError: the store's schema is not one that this version knows.
@@ -34,7 +34,7 @@ def migrate(engine: Engine) -> None:
     with store_faults(), engine.begin() as connection:
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
         except CommandError as error:
             raise StoreError(f"the store cannot be migrated: {error}") from None
 

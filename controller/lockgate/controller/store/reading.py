@@ -25,6 +25,7 @@ from lockgate.controller.store.schema import (
     incidents,
     receipts,
     verdicts,
+    zones,
 )
 
 _VERDICT_FIELDS = (
@@ -81,7 +82,7 @@ def incidents_of(connection: Connection, limit: int) -> list[dict[str, Any]]:
 
 
 def agents_of(connection: Connection) -> list[dict[str, Any]]:
-    """Every agent with the end of its newest certificate."""
+    """Every agent with the end of its newest certificate, and the state of its zones."""
     expiry = (
         select(certificates.c.host, func.max(certificates.c.expires_at).label("expires_at"))
         .group_by(certificates.c.host)
@@ -101,8 +102,24 @@ def agents_of(connection: Connection) -> list[dict[str, Any]]:
             "certificate_expires_at": clock.text(row.expires_at),
             "banned_at": clock.text(row.banned_at),
             "ban_reason": row.ban_reason,
+            "zones": _zones(connection, row.host),
         }
         for row in rows
+    ]
+
+
+def _zones(connection: Connection, host: str) -> list[dict[str, Any]]:
+    found = select(zones).where(zones.c.host == host).order_by(zones.c.zone)
+    return [
+        {
+            "zone": row.zone,
+            "state": row.state,
+            "reasons": row.detail,
+            "since": clock.text(row.since),
+            "told_at": clock.text(row.told_at),
+            "ledger_index": row.ledger_index,
+        }
+        for row in connection.execute(found)
     ]
 
 

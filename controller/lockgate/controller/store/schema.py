@@ -160,6 +160,19 @@ incidents = Table(
     Column("last_seen_at", BigInteger, nullable=False),
 )
 
+zones = Table(
+    "zones",
+    metadata,
+    Column("host", String(253), primary_key=True),
+    Column("zone", String(253), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("told_at", BigInteger, nullable=False),
+    Column("ledger_index", BigInteger, nullable=False),
+    comment="the state each agent told last of each of its zones",
+)
+
 alerts = Table(
     "alerts",
     metadata,
