@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from lockgate.agent.guard.processes import holders_of, kill
+
 PROGRAM = Path(__file__).parents[1] / "fakes" / "guard_program.py"
 LIFETIME_S = 90
 CLEAN = b"an ordinary file\n" * 64
@@ -94,11 +96,17 @@ class GuardProcess:
 
     def holder(self) -> int | None:
         """The holder's pid."""
-        for entry in Path("/proc").iterdir():
+        return self._holder_named("lockgate-holder")
+
+    def standby(self) -> int | None:
+        """The pid of the holder's standby."""
+        return self._holder_named("lockgate-second")
+
+    def _holder_named(self, name: str) -> int | None:
+        for pid in holders_of(self.run_dir):
             with suppress(OSError):
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                if b"lockgate.agent.guard.holder" in words and os.fsencode(self.run_dir) in words:
-                    return int(entry.name)
+                if Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                    return pid
         return None
 
     def receipts(self) -> list[dict[str, str]]:
@@ -117,14 +125,17 @@ class GuardProcess:
         found: dict[str, object] = json.loads((self.state_dir / "snapshot").read_text())
         return found
 
+    def end_holders(self) -> None:
+        """SIGKILL the holder and its standby, also when they are stopped."""
+        while pids := holders_of(self.run_dir):
+            kill(pids, 1.0)
+
     def end(self) -> None:
         """End agent and holder, whatever state they are in."""
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait(10)
-        if (pid := self.holder()) is not None:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self.end_holders()
         for limit in self._limits:
             os.killpg(limit.pid, signal.SIGKILL)
             limit.wait()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,8 +16,10 @@ from typing import Self
 
 import pytest
 
+from lockgate.agent.guard import fanotify
 from lockgate.agent.guard.disarm import disarm
 from lockgate.agent.guard.group import GroupLink, HolderBusyError
+from lockgate.agent.guard.processes import duplicate_group, holders_of
 
 from .conftest import CLEAN, PRIVATE, GuardProcess, error_of, wait_until
 
@@ -84,11 +88,124 @@ def test_the_detector_sees_the_leak_of_a_guard_without_holder(guard: GuardProces
     with Load(path) as load:
         time.sleep(0.2)
         guard.signal(signal.SIGSTOP)
-        os.kill(holder, signal.SIGKILL)
+        guard.end_holders()
         guard.kill()
         time.sleep(0.2)
 
     assert load.leaks > 0
+
+
+@pytest.mark.parametrize("order", ["holder first", "agent first"])
+def test_holder_and_agent_killed_at_once_leak_nothing(guard: GuardProcess, order: str) -> None:
+    """The standby takes over within the same moment, and the next agent gets the group from it."""
+    path = _dirty(guard)
+    guard.start(grace="0.3")
+    with Load(path) as load:
+        for _ in range(3):
+            wait_until(lambda: guard.holder() and guard.standby())
+            pids = [guard.holder(), guard.pid]
+            for pid in pids if order == "holder first" else reversed(pids):
+                os.kill(pid or 0, signal.SIGKILL)
+            guard.wait()
+            time.sleep(0.6)
+            guard.start(grace="0.3")
+
+    assert load.leaks == 0
+    assert load.opens > 100
+
+
+def test_a_stopped_holder_is_replaced_while_the_agent_goes_on(guard: GuardProcess) -> None:
+    """The standby ends a silent holder and takes its place; clean files stay readable."""
+    path = guard.zone / "file"
+    path.write_bytes(CLEAN)
+    guard.start(silence="1.5")
+    stopped = guard.holder()
+    os.kill(stopped or 0, signal.SIGSTOP)
+    wait_until(lambda: guard.holder() not in (None, stopped), 20)
+
+    assert error_of(path) == 0
+    guard.signal(signal.SIGTERM)
+    guard.wait()
+    assert guard.snapshot()["counts"] == {"allowed": 1}
+
+
+def test_holder_and_agent_stopped_at_once_hold_no_opener_for_long(guard: GuardProcess) -> None:
+    """The standby ends the holder, then the agent, and the waiting open gets EAGAIN."""
+    path = _dirty(guard)
+    guard.start(silence="1.5", grace="0.3")
+    os.kill(guard.holder() or 0, signal.SIGSTOP)
+    guard.signal(signal.SIGSTOP)
+    begin = time.monotonic()
+
+    assert error_of(path) == errno.EAGAIN
+    assert time.monotonic() - begin < 15
+
+
+def test_an_agent_replaces_a_holder_and_standby_that_are_both_stopped(guard: GuardProcess) -> None:
+    """It says that the holder does not answer, and starts another with the same group."""
+    path = _dirty(guard)
+    guard.start(silence="1.5", grace="0.3")
+    old = holders_of(guard.run_dir)
+    for pid in old:
+        os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: not holders_of(guard.run_dir) & old, 20)
+    wait_until(lambda: guard.standby() is not None)
+    guard.kill()
+
+    assert error_of(path) == errno.EAGAIN
+
+
+def test_an_agent_starts_beside_a_holder_that_is_stopped(guard: GuardProcess) -> None:
+    """The group is taken out of the stopped process, so that there is no moment without it."""
+    path = _dirty(guard)
+    guard.start(grace="30")
+    old = holders_of(guard.run_dir)
+    for pid in old:
+        os.kill(pid, signal.SIGSTOP)
+    guard.kill()
+    with Load(path) as load:
+        guard.start(grace="0.3")
+        time.sleep(0.3)
+
+    assert load.leaks == 0
+    assert load.opens > 10
+    assert not holders_of(guard.run_dir) & old
+
+
+def test_an_agent_that_beats_and_does_not_answer_is_ended(guard: GuardProcess) -> None:
+    """Its beats tell that an open waits beyond its deadline; the holder answers it instead."""
+    path = _dirty(guard)
+    guard.start()
+    link_dir = guard.run_dir
+    guard.kill()
+    program = (
+        "import sys,time\n"
+        "from pathlib import Path\n"
+        "from lockgate.agent.guard.group import GroupLink, LinkSettings\n"
+        "link = GroupLink.open(Path(sys.argv[1]), LinkSettings(deadline_s=0.5))\n"
+        "begin = time.monotonic()\n"
+        "while True: link.beat(time.monotonic() - begin); time.sleep(0.2)\n"
+    )
+    deaf = subprocess.Popen(["timeout", "60", sys.executable, "-c", program, link_dir])
+    assert error_of(path) == errno.EAGAIN
+    assert deaf.wait(20) in {-signal.SIGKILL, 128 + signal.SIGKILL}
+
+
+def test_the_sweep_reaches_numbers_above_a_limit_that_was_lowered(guard: GuardProcess) -> None:
+    """An event that was read under a high limit is refused although the limit fell later."""
+    path = guard.zone / "file"
+    path.write_bytes(b"NEVER")
+    guard.start(grace="20", spare="6000")
+    results: list[int] = []
+    opener = threading.Thread(target=lambda: results.append(error_of(path)))
+    opener.start()
+    wait_until(lambda: _highest_descriptor(guard.pid) > 6000)
+    resource.prlimit(guard.pid, resource.RLIMIT_NOFILE, (512, 8192))
+    time.sleep(1.5)  # a beat under the low limit
+    guard.kill()
+    opener.join(5)
+
+    assert results == [errno.EAGAIN]
 
 
 def test_opens_wait_for_a_new_agent_within_the_grace(guard: GuardProcess) -> None:
@@ -160,10 +277,9 @@ def test_a_dead_holder_is_replaced(guard: GuardProcess) -> None:
     """The agent starts a new holder, and killing the agent then still leaks nothing."""
     path = _dirty(guard)
     guard.start(grace="0.2")
-    old = guard.holder()
-    assert old is not None
-    os.kill(old, signal.SIGKILL)
-    wait_until(lambda: guard.holder() not in (None, old))
+    old = holders_of(guard.run_dir)
+    guard.end_holders()
+    wait_until(lambda: guard.holder() not in (None, *old) and guard.standby())
     time.sleep(0.5)
     with Load(path) as load:
         guard.kill()
@@ -184,12 +300,93 @@ def test_a_polite_signal_does_not_end_the_holder(guard: GuardProcess) -> None:
     assert guard.holder() == holder
 
 
-def test_the_filesystem_can_be_unmounted_when_the_agent_is_dead(guard: GuardProcess) -> None:
-    """The holder pins nothing, and ends when the last mark went with the unmount."""
+def test_an_unmount_is_refused_until_the_guard_is_off(guard: GuardProcess) -> None:
+    """The holder pins the filesystem, also without an agent; disarming lets it go at once."""
     guard.start()
     guard.kill()
+    busy = subprocess.run(["umount", guard.zone], capture_output=True, text=True, check=False)
+    disarm(guard.run_dir, guard.state_dir)
+
+    assert "busy" in busy.stderr
     subprocess.run(["umount", guard.zone], check=True)
-    wait_until(lambda: guard.holder() is None)
+    assert guard.holder() is None
+
+
+def _highest_descriptor(pid: int) -> int:
+    return max(int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def _remount(guard: GuardProcess) -> None:
+    source = subprocess.run(
+        ["findmnt", "-no", "SOURCE", guard.zone], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    with open(source, "rb"):  # else the loop device may go with the unmount
+        subprocess.run(["umount", "-l", guard.zone], check=True)
+        subprocess.run(["mount", source, guard.zone], check=True)
+
+
+def test_a_lazy_unmount_and_a_new_mount_are_no_way_around_a_dead_agent(
+    guard: GuardProcess,
+) -> None:
+    """The pins keep the superblock with its mark, so the new mount is guarded as well."""
+    path = _dirty(guard)
+    guard.start(grace="0.2")
+    guard.kill()
+    _remount(guard)
+
+    assert error_of(path) == errno.EAGAIN
+
+
+def test_the_detector_sees_the_leak_of_a_holder_without_pins(guard: GuardProcess) -> None:
+    """Without pins the same remount makes a superblock that nobody marked."""
+    path = _dirty(guard)
+    guard.start(grace="20", pins="no")
+    guard.kill()
+    _remount(guard)
+
+    assert error_of(path) == 0
+
+
+def test_what_is_mounted_over_a_zone_is_guarded_too(guard: GuardProcess) -> None:
+    """A new filesystem at the zone's path, which a lazy unmount bared, holds dirty files, too."""
+    guard.start()
+    subprocess.run(["umount", "-l", guard.zone], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "lockgate-b", guard.zone], check=True)
+    time.sleep(0.5)
+    path = _dirty(guard)
+
+    assert error_of(path) == errno.EPERM
+
+
+def test_a_mark_that_is_taken_away_is_put_back(guard: GuardProcess) -> None:
+    """The agent notices within a beat, marks again, and says meanwhile that it is blind."""
+    path = _dirty(guard)
+    guard.start()
+    _take_marks(guard)
+    leaks = error_of(path)
+    wait_until(lambda: error_of(path) == errno.EPERM)
+    guard.signal(signal.SIGTERM)
+    guard.wait()
+
+    assert leaks == 0
+    assert "blind" in str(guard.snapshot()["states"])
+
+
+def test_a_mark_that_is_taken_away_without_an_agent_is_put_back(guard: GuardProcess) -> None:
+    """Then the holder does it, with its pins."""
+    path = _dirty(guard)
+    guard.start(grace="0.2")
+    guard.kill()
+    _take_marks(guard)
+
+    wait_until(lambda: error_of(path) == errno.EAGAIN)
+
+
+def _take_marks(guard: GuardProcess) -> None:
+    group = duplicate_group(holders_of(guard.run_dir))
+    assert group is not None
+    fanotify.flush(group)
+    os.close(group)
 
 
 def test_disarm_ends_a_running_guard(guard: GuardProcess) -> None:
@@ -229,12 +426,42 @@ def test_disarm_finds_an_agent_without_holder(guard: GuardProcess) -> None:
     """With the holder dead and the agent stopped, the agent is still found and ended."""
     guard.start()
     guard.signal(signal.SIGSTOP)
-    holder = guard.holder()
-    assert holder is not None
-    os.kill(holder, signal.SIGKILL)
-    wait_until(lambda: guard.holder() is None)
+    guard.end_holders()
 
     assert disarm(guard.run_dir, guard.state_dir).killed_agent == guard.pid
+
+
+@pytest.mark.parametrize("also_agent", [True, False], ids=["agent too", "holder only"])
+def test_disarm_ends_stopped_holders_within_a_second(
+    guard: GuardProcess, *, also_agent: bool
+) -> None:
+    """Waiting opens get an error before the group closes, and a record says who did it."""
+    path = guard.zone / "file"
+    path.write_bytes(b"NEVER")
+    guard.start()
+    results: list[int] = []
+    openers = [threading.Thread(target=lambda: results.append(error_of(path))) for _ in range(3)]
+    openers[0].start()
+    time.sleep(0.2)
+    stopped = holders_of(guard.run_dir) | ({guard.pid} if also_agent else set())
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    for opener in openers[1:]:
+        opener.start()
+    time.sleep(0.2)
+    begin = time.monotonic()
+    record = disarm(guard.run_dir, guard.state_dir)
+    took = time.monotonic() - begin
+    for opener in openers:
+        opener.join(5)
+    guard.wait()
+
+    assert took < 1.0
+    assert results == [errno.EAGAIN] * 3
+    assert (record.armed, record.killed_agent) == (True, guard.pid)
+    assert not holders_of(guard.run_dir)
+    assert error_of(path) == 0
+    assert list((guard.state_dir / "records").glob("*.json"))
 
 
 def test_disarm_says_when_nothing_is_armed(tmp_path: Path) -> None:

@@ -6,17 +6,21 @@ Usage: guard_program.py ZONE RUN_DIR STATE_DIR [key=value ...]; prints READY whe
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 from guard_neighbours import FakeDecider, FakeWorkers
 
+from lockgate.agent.guard import features
 from lockgate.agent.guard.gate import GateSettings
-from lockgate.agent.guard.group import GroupLink
+from lockgate.agent.guard.group import GroupLink, LinkSettings
 from lockgate.agent.guard.loop import Guard, GuardSettings
-from lockgate.agent.guard.zones import open_zone
+from lockgate.agent.guard.zones import left_over, open_zone
 from lockgate.agent.quarantine.store import Quarantine, QuarantineQuota
 from lockgate.wire.transfer import Zone
 
@@ -26,12 +30,21 @@ def main() -> None:
     zone_dir, run_dir, state_dir = (Path(a) for a in sys.argv[1:4])
     options = dict(argument.split("=") for argument in sys.argv[4:])
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+    for _ in range(int(options.get("spare", "0"))):
+        os.dup(0)
     zones = [open_zone(Zone("test", signing=True), zone_dir, [run_dir, state_dir])]
     link = GroupLink.open(
         run_dir,
-        silence_s=float(options.get("silence", "5")),
-        grace_s=float(options.get("grace", "5")),
+        LinkSettings(
+            silence_s=float(options.get("silence", "5")),
+            grace_s=float(options.get("grace", "5")),
+            deadline_s=float(options.get("deadline", "20")),
+            deny_errno=features.available().deny_errno,
+        ),
     )
+    zones += left_over(zones, link.pins)
+    if options.get("pins") == "no":
+        link.pin = lambda _directories: None  # type: ignore[method-assign]  # weakened on purpose
     decider = FakeDecider(
         str(state_dir / "receipts"), independent=options.get("independent", "yes") == "yes"
     )
@@ -49,11 +62,18 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: guard.stop())
     guard.arm()
     print("READY", flush=True)
+    states = {str(guard.snapshot().state)}
+
+    def watch() -> None:
+        while True:
+            states.add(str(guard.snapshot().state))
+            time.sleep(0.1)
+
+    threading.Thread(target=watch, daemon=True).start()
     guard.run()
     snapshot = guard.snapshot()
-    (state_dir / "snapshot").write_text(
-        json.dumps({"state": snapshot.state, "counts": snapshot.counts, "path": snapshot.zones})
-    )
+    said = {"state": snapshot.state, "counts": snapshot.counts, "path": snapshot.zones}
+    (state_dir / "snapshot").write_text(json.dumps(said | {"states": sorted(states)}))
 
 
 if __name__ == "__main__":

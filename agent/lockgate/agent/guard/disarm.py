@@ -1,30 +1,31 @@
-"""Take the guard off, whatever state the agent is in.
+"""Take the guard off, whatever state the agent and its holder are in.
 
 Rules enforced here:
 
-1. Only root may. It works within a second, also when the agent is stopped or hangs.
+1. Only root may. It works within a second, also when agent and holder are stopped or hang.
 2. Opens that wait are denied before the group closes; what is opened afterwards passes.
-3. It leaves a record on disk before it answers; the next agent reports and alerts it.
+3. A holder that does not answer is not waited for: a duplicate of its group is taken
+   (pidfd_getfd(2)), agent and holder are killed, and the marks are taken off here.
+4. It leaves a record on disk before it answers; the next agent reports and alerts it.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import socket
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lockgate.agent.durable import write_durably
-from lockgate.agent.guard.group import AGENT_PID_NAME
+from lockgate.agent.guard import fanotify, processes
 from lockgate.agent.guard.holder import SOCKET_NAME
-from lockgate.agent.guard.opener import read_opener, start_ticks
+from lockgate.agent.guard.opener import read_opener
 from lockgate.wire.ids import uuid7
 
 RECORDS = "records"
-_PATIENCE_S = 3.0
+_PATIENCE_S = 0.5
+_KILL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +49,21 @@ def disarm(run_dir: Path, state_dir: Path) -> DisarmRecord:
 
     Raises:
         PermissionError: the caller is not root.
-        TimeoutError: a holder is there and did not answer; nothing is known of the guard.
         OSError: the record could not be written; the guard is off then.
     """
     if os.geteuid() != 0:
         raise PermissionError("only root may take the guard off")
+    holders = processes.holders_of(run_dir)
+    agent = processes.read_agent_pid(run_dir)
+    living = agent is not None and agent.is_alive()
     try:
+        if any(processes.is_stopped(pid) for pid in holders):
+            raise ConnectionError("a holder is stopped")
         refused, killed = _tell_holder(run_dir / SOCKET_NAME)
-        armed = True
-    except (FileNotFoundError, ConnectionError):
-        refused, killed = 0, _end_lone_agent(run_dir)
-        armed = killed != 0
+    except OSError:
+        refused = _take_off(run_dir)
+        killed = agent.pid if agent is not None and living else 0
+    armed = bool(holders) or living
     record = _record(armed=armed, killed=killed, refused=refused)
     if armed:
         folder = state_dir / RECORDS
@@ -78,17 +83,22 @@ def _tell_holder(path: Path) -> tuple[int, int]:
     return int(words[1]), int(words[2])
 
 
-def _end_lone_agent(run_dir: Path) -> int:
-    """End an agent whose holder is gone; its pid, or 0 when there is none."""
-    try:
-        pid, ticks = (int(word) for word in (run_dir / AGENT_PID_NAME).read_text("ascii").split())
-    except (OSError, ValueError):
+def _take_off(run_dir: Path) -> int:
+    """End agent and holders by force; how many opens were refused."""
+    agent = processes.read_agent_pid(run_dir)
+    pids = processes.holders_of(run_dir)
+    limit = agent.limit if agent is not None else 0
+    if agent is not None and agent.is_alive():
+        pids.add(agent.pid)
+    if not pids:
         return 0
-    if start_ticks(pid) != ticks:
-        return 0
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    return pid
+    (run_dir / processes.DISARMED_NAME).touch(mode=0o600)
+    limit = max(limit, processes.descriptor_limit(pids))
+    group = processes.duplicate_group(pids)
+    while pids:
+        processes.kill(pids, _KILL_S)
+        pids = processes.holders_of(run_dir)
+    return fanotify.Answers(group).take_off(limit) if group is not None else 0
 
 
 def _record(*, armed: bool, killed: int, refused: int) -> DisarmRecord:

@@ -4,90 +4,144 @@ Rules enforced here:
 
 1. An agent gets the group from a holder and from nowhere else, so that taking over and
    starting are one way, and the holder has swept before the agent reads.
-2. A holder that dies is replaced at once; until then the guard says that it is degraded.
+2. A holder that does not answer is replaced: the new one gets a duplicate of the group before
+   the old one is ended. Only when no process and no service manager has the group, a new
+   group is made.
+3. A holder that dies or falls silent under a living agent is replaced at once; until then the
+   guard says that it is degraded.
+4. Nothing is armed before the holder has the pins.
 """
 
 from __future__ import annotations
 
-import array
 import os
 import resource
 import socket
+import struct
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from lockgate.agent.guard import fanotify
+from lockgate.agent.guard import fanotify, processes, systemd
 from lockgate.agent.guard.holder import SOCKET_NAME
-from lockgate.agent.guard.opener import start_ticks
 
-AGENT_PID_NAME = "agent.pid"
 _PATIENCE_S = 10.0
+_GREETING_S = 3.0
+_SILENT_S = 3.0
+_RESTART_S = 3.0  # for pid 1 to start the holder again
+_KILL_S = 1.0
+_MOST_FDS = 253
+_CREDENTIALS = struct.Struct("=iII")
 
 
 class HolderBusyError(Exception):
     """Another agent holds opens already."""
 
 
-class GroupLink:
-    """The group and the connection to its holder."""
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """Times in seconds. ``silence_s``: without a beat, after which an agent is ended.
 
-    def __init__(
-        self,
-        group: int,
-        connection: socket.socket,
-        run_dir: Path,
-        *,
-        silence_s: float,
-        grace_s: float,
-        taken_over: bool,
-    ) -> None:
-        self.group = group
-        self.taken_over = taken_over
-        self._connection: socket.socket | None = connection
+    ``grace_s``: opens wait for a next agent. ``deadline_s``: no open waits longer for this
+    one. ``deny_errno``: as in :class:`lockgate.agent.guard.features.Features`.
+    """
+
+    silence_s: float = 5.0
+    grace_s: float = 5.0
+    deadline_s: float = 20.0
+    deny_errno: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Greeting:
+    connection: socket.socket
+    group: int
+    pins: tuple[int, ...]
+    stored: bool
+
+
+class GroupLink:
+    """The group and the connection to its holder.
+
+    ``pins`` are directories that the holder keeps for earlier agents; the caller owns them.
+    """
+
+    def __init__(self, run_dir: Path, settings: LinkSettings, greeting: _Greeting) -> None:
+        self.group = greeting.group
+        self.pins = greeting.pins
         self._run_dir = run_dir
-        self._silence_s = silence_s
-        self._grace_s = grace_s
+        self._settings = settings
+        self._connection: socket.socket | None = greeting.connection
+        self._stored = greeting.stored
+        self._pinned: tuple[int, ...] = ()
+        self._heard = time.monotonic()
+        self._lost = 0.0
+        self._disarmed = False
 
     @classmethod
-    def open(cls, run_dir: Path, *, silence_s: float = 5.0, grace_s: float = 5.0) -> Self:
-        """Take over the group of a running holder, or start a holder with a new group.
+    def open(cls, run_dir: Path, settings: LinkSettings | None = None) -> Self:
+        """Take over the group of a running holder, or start a holder.
 
         Raises:
             HolderBusyError: another agent is alive.
             OSError: no permission events, or the holder did not start.
         """
+        settings = settings or LinkSettings()
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = run_dir / SOCKET_NAME
-        taken_over = True
         try:
-            group, connection = _greet(path)
-        except (FileNotFoundError, ConnectionError):
-            fresh = fanotify.create()
-            try:
-                _start_holder(fresh, run_dir, silence_s, grace_s)
-            finally:
-                os.close(fresh)
-            group, connection = _greet(path)
-            taken_over = False
-        write_agent_pid(run_dir)
-        return cls(
-            group, connection, run_dir, silence_s=silence_s, grace_s=grace_s, taken_over=taken_over
-        )
-
-    def beat(self) -> None:
-        """Tell the holder that the loop turns; replace a holder that is gone."""
-        try:
-            if self._connection is not None:
-                self._connection.send(b"BEAT", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-                return
-        except BlockingIOError:
-            return
+            greeting = _greet(run_dir, b"HELLO", settings)
         except OSError:
-            self._forget_connection()
-        self._replace_holder()
+            _refuse_second_agent(run_dir)
+            greeting = _start_over(run_dir, settings)
+        processes.write_agent_pid(run_dir)
+        return cls(run_dir, settings, greeting)
+
+    def pin(self, directories: Sequence[int]) -> None:
+        """Have the holder pin the filesystems of ``directories``, instead of what it had.
+
+        Raises:
+            OSError: no holder took them.
+        """
+        self._pinned = tuple(directories)
+        (self._run_dir / processes.DISARMED_NAME).unlink(missing_ok=True)
+        if self._connection is None:
+            raise ConnectionError("there is no holder to pin the zones")
+        socket.send_fds(self._connection, [b"PINS"], self._pinned)
+        end = time.monotonic() + _GREETING_S
+        while (left := end - time.monotonic()) > 0:
+            if not processes.readable(self._connection.fileno(), left):
+                break
+            packet = self._connection.recv(64)
+            self._disarmed = self._disarmed or packet == b"DISARM"
+            if packet == b"PINNED":
+                return
+            if not packet:
+                break
+        raise ConnectionError("the holder did not pin the zones")
+
+    def beat(self, oldest_s: float = 0.0) -> None:
+        """Tell holder and service manager that the loop turns; replace a holder that is gone.
+
+        ``oldest_s``: how long the open that waits longest has waited.
+        """
+        systemd.notify("WATCHDOG=1")
+        now = time.monotonic()
+        if self._connection is not None:
+            try:
+                flags = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+                self._connection.send(b"BEAT %d" % int(1000 * oldest_s), flags)
+            except BlockingIOError:
+                pass
+            except OSError:
+                self._forget_connection()
+        silent = now - self._heard > 2 * self._settings.silence_s
+        if self._connection is None or silent:
+            self._replace_holder()
 
     def fileno(self) -> int | None:
         """The connection to the holder, readable when it speaks or dies; None: there is none."""
@@ -101,49 +155,104 @@ class GroupLink:
         try:
             packet = self._connection.recv(64) if self._connection is not None else b""
         except BlockingIOError:
-            return False
+            return self._disarmed
         except OSError:
             packet = b""
-        if not packet:
+        if packet:
+            self._heard = time.monotonic()
+        else:
             self._forget_connection()
             self._replace_holder()
-        return packet == b"DISARM"
+        return self._disarmed or packet == b"DISARM"
 
     def weaknesses(self) -> tuple[str, ...]:
         """Why the guard is less than whole."""
-        return () if self._connection is not None else ("no holder keeps the group alive",)
+        if self._connection is None:
+            return ("no holder keeps the group alive",)
+        if time.monotonic() - self._heard > _SILENT_S:
+            return ("the holder does not answer",)
+        return ()
 
     def close(self) -> None:
         """Let go of the group; opens wait for the next agent, or for the holder's refusal."""
         os.close(self.group)
-        self._forget_connection()
+        if self._connection is not None:
+            with suppress(OSError):  # a holder that is gone finds nobody when it is back
+                self._connection.send(b"LEAVE", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            self._connection.close()
+            self._connection = None
 
     def _forget_connection(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            self._lost = time.monotonic()
 
     def _replace_holder(self) -> None:
+        """Join a holder that took over or was started again; else start one."""
         try:
-            _start_holder(self.group, self._run_dir, self._silence_s, self._grace_s)
-            group, self._connection = _greet(self._run_dir / SOCKET_NAME)
-            os.close(group)
-        except (OSError, HolderBusyError):
+            try:
+                if self._connection is not None:
+                    raise ConnectionError("the holder is there and does not answer")
+                greeting = _greet(self._run_dir, b"STAY", self._settings)
+            except OSError:
+                if self._stored and time.monotonic() < self._lost + _RESTART_S:
+                    return
+                greeting = _renewed(self._run_dir, self._settings, self.group, b"STAY")
+            self._forget_connection()
+            os.close(greeting.group)
+            for pin in greeting.pins:
+                os.close(pin)
+            self._connection, self._stored = greeting.connection, greeting.stored
+            self._heard = time.monotonic()
+            self.pin(self._pinned)
+        except (OSError, HolderBusyError, subprocess.SubprocessError):
             self._forget_connection()
 
 
-def write_agent_pid(run_dir: Path) -> None:
-    """Leave pid and start time, so that an agent without a holder can be found and ended."""
-    pid = os.getpid()
-    (run_dir / AGENT_PID_NAME).write_text(f"{pid} {start_ticks(pid)}\n", "ascii")
+def _refuse_second_agent(run_dir: Path) -> None:
+    known = processes.read_agent_pid(run_dir)
+    if known is not None and known.is_alive() and known.pid != os.getpid():
+        raise HolderBusyError(f"an agent is running already: pid {known.pid}")
 
 
-def _start_holder(group: int, run_dir: Path, silence_s: float, grace_s: float) -> None:
+def _start_over(run_dir: Path, settings: LinkSettings) -> _Greeting:
+    """A holder for the group of one that does not answer, of pid 1's store, or for a new one."""
+    group = processes.duplicate_group(processes.holders_of(run_dir))
+    kept = systemd.received()
+    pins = kept.get(systemd.PIN_NAME, [])
+    if group is None:
+        group = next(iter(kept.get(systemd.GROUP_NAME, [])), None)
+    if group is None:
+        group = fanotify.create(deny_errno=settings.deny_errno)
+    try:
+        greeting = _renewed(run_dir, settings, group, b"HELLO")
+    finally:
+        os.close(group)
+    return _Greeting(greeting.connection, greeting.group, (*greeting.pins, *pins), greeting.stored)
+
+
+def _renewed(run_dir: Path, settings: LinkSettings, group: int, word: bytes) -> _Greeting:
+    """Start a holder with ``group``, and end all others of ``run_dir``."""
+    _start_holder(group, run_dir, settings)
+    greeting = _greet(run_dir, word, settings)
+    raw = greeting.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    mine = _CREDENTIALS.unpack(raw)[0]
+    while others := {
+        pid
+        for pid in processes.holders_of(run_dir)
+        if pid != mine and processes.parent_of(pid) != mine
+    }:
+        processes.kill(others, _KILL_S)
+    return greeting
+
+
+def _start_holder(group: int, run_dir: Path, settings: LinkSettings) -> None:
     """Start the holder as nobody's child, and wait until it listens."""
     ready_read, ready_write = os.pipe2(os.O_CLOEXEC)
-    program = [sys.executable, "-m", "lockgate.agent.guard.holder", "--run-dir", str(run_dir)]
+    program = [sys.executable, "-m", processes.HOLDER_MODULE, "--run-dir", str(run_dir)]
     program += ["--group", str(group), "--ready", str(ready_write)]
-    program += ["--silence", str(silence_s), "--grace", str(grace_s)]
+    program += ["--silence", str(settings.silence_s), "--grace", str(settings.grace_s)]
     launcher = "import os,sys\nif os.fork() == 0: os.execv(sys.argv[1], sys.argv[1:])"
     try:
         subprocess.run(
@@ -165,28 +274,27 @@ def _start_holder(group: int, run_dir: Path, silence_s: float, grace_s: float) -
             os.close(ready_write)
 
 
-def _greet(path: Path) -> tuple[int, socket.socket]:
+def _greet(run_dir: Path, word: bytes, settings: LinkSettings) -> _Greeting:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    connection.settimeout(_PATIENCE_S)
+    connection.settimeout(_GREETING_S)
     try:
-        connection.connect(str(path))
-        connection.send(b"HELLO %d" % limit)
-        space = socket.CMSG_SPACE(array.array("i").itemsize)
-        packet, ancillary, _flags, _address = connection.recvmsg(256, space)
-        group = _received_group(packet, ancillary)
+        connection.connect(str(run_dir / SOCKET_NAME))
+        connection.send(b"%s %d %d" % (word, limit, int(1000 * settings.deadline_s)))
+        greeting = _greeting(connection)
     except BaseException:
         connection.close()
         raise
     connection.setblocking(False)  # noqa: FBT003 - the name is the standard library's
-    return group, connection
+    return greeting
 
 
-def _received_group(packet: bytes, ancillary: Sequence[tuple[int, int, bytes]]) -> int:
+def _greeting(connection: socket.socket) -> _Greeting:
+    packet, fds, _flags, _address = socket.recv_fds(connection, 256, _MOST_FDS)
     if packet.startswith(b"BUSY"):
         raise HolderBusyError(f"an agent is running already: pid {packet[5:].decode()}")
-    if packet != b"GROUP" or not ancillary:
+    if not packet.startswith(b"GROUP") or not fds:
         raise ConnectionError("the holder gave no descriptor")
-    group: int = array.array("i", ancillary[0][2])[0]
-    os.set_inheritable(group, False)  # noqa: FBT003 - the name is the standard library's
-    return group
+    for fd in fds:
+        os.set_inheritable(fd, False)  # noqa: FBT003 - the name is the standard library's
+    return _Greeting(connection, fds[0], tuple(fds[1:]), stored=packet == b"GROUP stored")

@@ -3,44 +3,54 @@
 Rules enforced here:
 
 1. The kernel lets everything pass once the last descriptor of a group is closed. This process
-   owns one, scans nothing, and can hardly fail; so the death of an agent opens nothing.
-2. An agent that died, or that did not beat for ``silence`` seconds (it is killed first),
-   leaves opens that it had read. Their numbers are swept with a denial before anyone reads.
+   owns one, scans nothing, and can hardly fail; so the death of an agent opens nothing. A
+   standby, or pid 1 where it keeps descriptors, owns another.
+2. An agent is ended when it died, when it did not beat for ``silence`` seconds, or when an
+   open waits for it beyond its deadline. It leaves opens that it had read: their numbers are
+   swept with a denial before anyone reads.
 3. For ``grace`` seconds opens wait for the next agent. Then this process denies them itself:
    no open waits for ever.
 4. One agent at a time. A second one is told so and gets no descriptor.
-5. It ends when an operator disarms, or when an unmount has taken the last mark away.
+5. It pins the guarded filesystems for the agents: an unmount is refused, what was unmounted
+   lazily keeps its mark for the next mount, and a mark that is lost while no agent runs is
+   put back. It ends when an operator disarmed, or when no agent ever armed it.
 
-It imports little, so that it is small, and holds no descriptor on a guarded filesystem, so
-that it does not pin a mount.
+It imports little, so that it is small.
 
-Messages over the socket are single packets: ``HELLO limit`` (from an agent, with its
-RLIMIT_NOFILE), ``BEAT``, ``DISARM``; answers are ``GROUP`` with the descriptor, ``BUSY pid``,
-``DISARMED swept killed``. An agent is told ``DISARM`` and has a fifth of a second to go.
+Messages over the socket are single packets. An agent says ``HELLO limit deadline`` (its
+RLIMIT_NOFILE; milliseconds), or ``STAY limit deadline`` when it reads the group already and
+only lost its holder; then ``PINS`` with descriptors, ``BEAT age`` (of the open that waits
+longest, in milliseconds), and ``LEAVE`` when it has closed the group. Answers are
+``GROUP word`` with the group and the pins (``stored``: pid 1 keeps them, too), ``PINNED``,
+``BEAT`` and ``BUSY pid``. ``DISARM`` is answered ``DISARMED swept killed``; the agent is told
+``DISARM`` and has a fifth of a second to go.
 """
 
 from __future__ import annotations
 
 import argparse
-import array
 import contextlib
 import errno
 import os
-import resource
 import select
 import signal
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from lockgate.agent.guard import fanotify
+from lockgate.agent import privileges
+from lockgate.agent.guard import fanotify, processes, systemd
+from lockgate.agent.guard.peer import LEAVING_S, Agent
+from lockgate.agent.guard.standby import Standby, name_process
 from lockgate.cli.hardening import forbid_core_dumps
 
 _CREDENTIALS = struct.Struct("=iII")
 _PACKET_BYTES = 256
-_TICK_S = 0.25
-_DISARM_PATIENCE_S = 0.2
+_MOST_PINS = 250  # SCM_MAX_FD is 253
+_TICK_S = 1.0
+_STANDBY_SILENCE_S = 3.0  # at least: it must not be taken for dead because the host is busy
 SOCKET_NAME = "holder.sock"
 
 
@@ -51,6 +61,7 @@ def protect_process() -> None:
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("-1000")
+    privileges.keep_only(privileges.HOLDER)
 
 
 def listen(path: Path) -> socket.socket:
@@ -66,107 +77,169 @@ def listen(path: Path) -> socket.socket:
     return server
 
 
-class Agent:
-    """The connected agent: its process, and when it last gave a sign of life."""
+class Held:
+    """What this process keeps: the group, the pins, and the bound of the numbers to sweep."""
 
-    def __init__(self, connection: socket.socket, pid: int, limit: int) -> None:
-        self.connection = connection
-        self.pid = pid
-        self.pidfd = os.pidfd_open(pid)
+    __slots__ = ("group", "limit", "pins")
+
+    def __init__(self, group: int, pins: Sequence[int], limit: int) -> None:
+        self.group = group
+        self.pins = list(pins)
         self.limit = limit
-        self.last_beat = time.monotonic()
 
-    def is_alive(self) -> bool:
-        """Whether the process exists."""
-        return not select.select([self.pidfd], [], [], 0)[0]
-
-    def leaves(self) -> bool:
-        """Ask the process to go; False when it does not in time."""
-        with contextlib.suppress(OSError):
-            self.connection.send(b"DISARM", socket.MSG_NOSIGNAL)
-        return bool(select.select([self.pidfd], [], [], _DISARM_PATIENCE_S)[0])
-
-    def kill(self) -> None:
-        """End the process and wait until it is gone, also when it is stopped."""
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-        select.select([self.pidfd], [], [], _DISARM_PATIENCE_S)
-
-    def close(self) -> None:
-        """Forget the process."""
-        self.connection.close()
-        os.close(self.pidfd)
+    def replace_pins(self, pins: Sequence[int]) -> None:
+        """Keep ``pins`` instead of the old ones."""
+        for pin in self.pins:
+            os.close(pin)
+        self.pins = list(pins)
 
 
 class Holder:
     """The loop; see the module's rules."""
 
-    def __init__(self, group: int, server: socket.socket, silence: float, grace: float) -> None:
-        self._answers = fanotify.Answers(group)
+    def __init__(
+        self, held: Held, server: socket.socket, run_dir: Path, silence_s: float, grace_s: float
+    ) -> None:
+        self._held = held
+        self._answers = fanotify.Answers(held.group)
         self._server = server
-        self._silence = silence
-        self._grace = grace
+        self._run_dir = run_dir
+        self._silence_s = silence_s
+        self._grace_s = grace_s
         self._agent: Agent | None = None
-        self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._alone_since = time.monotonic()
-        self._had_marks = False
+        self._swept = False
+        self._standby = Standby(max(silence_s, _STANDBY_SILENCE_S))
+        self._stored = self._store()
+        self._changed = True
         self._ended = False
 
     def run(self) -> None:
-        """Hold until disarmed, or until no mark is left."""
+        """Hold until disarmed, or until nobody armed the guard for ``grace`` seconds."""
         while not self._ended:
             self._turn()
+            if not self._stored and not self._ended:
+                self._keep_standby()
 
     def _turn(self) -> None:
         reading: list[socket.socket | int] = [self._server]
         if self._agent is not None:
             reading += [self._agent.connection, self._agent.pidfd]
-        answering = self._agent is None and time.monotonic() >= self._alone_since + self._grace
-        ready = select.select(
-            [*reading, *([self._answers.group] if answering else [])], [], [], _TICK_S
-        )[0]
+        if (standby := self._standby.fileno()) >= 0:
+            reading.append(standby)
+        answering = self._agent is None and self._grace_left() <= 0
+        if answering:
+            self._answer_from_now_on()
+            reading.append(self._held.group)
+        ready = select.select(reading, [], [], self._patience())[0]
+        if standby in ready:
+            self._standby.hear()
         if self._agent and self._agent.connection in ready:
             self._hear(self._agent)
-        if self._agent and (self._agent.pidfd in ready or self._is_silent(self._agent)):
+        if self._agent and (self._agent.pidfd in ready or self._is_lost(self._agent)):
             self._lose_agent()
         if self._server in ready:
             self._accept()
-        if answering and self._agent is None and self._answers.group in ready:
-            self._refuse_waiting()
+        if answering and self._agent is None and self._held.group in ready:
+            self._answers.refuse(fanotify.events(self._answers.read()))
         self._look_for_marks()
 
-    def _is_silent(self, agent: Agent) -> bool:
-        return time.monotonic() > agent.last_beat + self._silence
+    def _grace_left(self) -> float:
+        return self._alone_since + self._grace_s - time.monotonic()
+
+    def _patience(self) -> float:
+        """Seconds until something is to be done though nothing is heard."""
+        if self._agent is not None:
+            until = self._agent.last_beat + self._silence_s - time.monotonic()
+        else:
+            until = self._grace_left()
+        return min(_TICK_S, until) if until > 0 else _TICK_S
+
+    def _keep_standby(self) -> None:
+        if self._changed or not self._standby.lives():
+            self._changed = False
+            if self._standby.renew():
+                self._promoted()
+
+    def _promoted(self) -> None:
+        """This process is the holder now; the agent has as long as it ever had."""
+        self._alone_since = time.monotonic()
+        if self._agent is not None:
+            self._agent.last_beat = time.monotonic()
+        self._server.listen(8)  # the peer's credentials are those of who listened
+        self._swept = False  # an agent may have come in the last moment
+        self._changed = True
+
+    # -- the agent ---------------------------------------------------------------------------
+
+    def _is_lost(self, agent: Agent) -> bool:
+        return agent.is_overdue() or time.monotonic() > agent.last_beat + self._silence_s
 
     def _hear(self, agent: Agent) -> None:
         try:
-            packet = agent.connection.recv(_PACKET_BYTES)
+            packet, fds, _flags, _address = socket.recv_fds(
+                agent.connection, _PACKET_BYTES, _MOST_PINS
+            )
         except BlockingIOError:
             return
         except OSError:
-            packet = b""
-        if packet:
-            agent.last_beat = time.monotonic()
+            packet, fds = b"", []
+        word, _, rest = packet.partition(b" ")
+        if word == b"BEAT" and rest.isdigit():
+            self._raise_limit(processes.descriptor_limit([agent.pid]))
+            agent.beat(int(rest) / 1000)
+        elif word == b"PINS":
+            self._pin(agent, fds)
         else:
-            self._lose_agent()
+            self._lose_agent(leaves=word == b"LEAVE")
 
-    def _lose_agent(self) -> None:
-        """Make sure that the agent is gone, then refuse what it had read."""
+    def _raise_limit(self, limit: int) -> None:
+        """A number that was in use once may still be pending, whatever the limit is now."""
+        if limit > self._held.limit:
+            self._held.limit = limit
+            self._changed = True
+
+    def _pin(self, agent: Agent, pins: Sequence[int]) -> None:
+        self._held.replace_pins(pins)
+        self._changed = True
+        if self._stored:
+            systemd.forget(systemd.PIN_NAME)
+            systemd.store(systemd.PIN_NAME, self._held.pins)
+        else:
+            self._keep_standby()
+        with contextlib.suppress(OSError):
+            agent.connection.send(b"PINNED", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+    def _lose_agent(self, *, leaves: bool = False) -> None:
+        """Make sure that the agent reads no more, then refuse what it had read."""
         agent = self._agent
         assert agent is not None
-        agent.kill()
-        self._limit = max(self._limit, agent.limit)
+        if not leaves:
+            agent.kill()
         agent.close()
         self._agent = None
         self._alone_since = time.monotonic()
-        self._answers.sweep(self._limit)
+        self._changed = True
+        self._sweep()
+
+    def _sweep(self) -> None:
+        self._answers.sweep(self._held.limit)
+        self._swept = True
+
+    def _answer_from_now_on(self) -> None:
+        """Before the first event is read: nobody else reads, and nothing read is pending."""
+        if not self._swept:
+            end_lone_agent(self._run_dir)
+            self._sweep()
+
+    # -- the socket --------------------------------------------------------------------------
 
     def _accept(self) -> None:
         try:
             connection, _ = self._server.accept()
         except OSError:
             return
-        connection.settimeout(_DISARM_PATIENCE_S)
+        connection.settimeout(LEAVING_S)
         try:
             self._greet(connection)
         except (OSError, ValueError):
@@ -177,28 +250,35 @@ class Holder:
         pid, uid, _gid = _CREDENTIALS.unpack(raw)
         if uid != 0:
             raise PermissionError(errno.EPERM, "the peer is not root")
-        word, _, rest = connection.recv(_PACKET_BYTES).partition(b" ")
+        word, *numbers = connection.recv(_PACKET_BYTES).split()
         if word == b"DISARM":
             self._disarm(connection)
-        elif word == b"HELLO":
-            self._welcome(connection, pid, int(rest))
+        elif word in {b"HELLO", b"STAY"}:
+            limit, deadline = (int(number) for number in numbers)
+            self._welcome(connection, pid, limit, deadline / 1000, reads=word == b"STAY")
         else:
             raise ValueError("not a message of an agent")
 
-    def _welcome(self, connection: socket.socket, pid: int, limit: int) -> None:
-        if self._agent is not None and self._agent.is_alive():
-            connection.send(b"BUSY %d" % self._agent.pid)
+    def _welcome(
+        self, connection: socket.socket, pid: int, limit: int, deadline_s: float, *, reads: bool
+    ) -> None:
+        known = self._agent
+        if known is not None and known.is_alive() and not (reads and known.pid == pid):
+            connection.send(b"BUSY %d" % known.pid)
             connection.close()
             return
-        if self._agent is not None:
+        if known is not None and known.pid != pid:
             self._lose_agent()
-        self._limit = max(self._limit, limit)
-        self._answers.sweep(self._limit)
-        agent = Agent(connection, pid, limit)
-        rights = array.array("i", [self._answers.group])
-        connection.sendmsg([b"GROUP"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        elif known is not None:
+            known.close()
+        self._raise_limit(limit)
+        if not reads:
+            self._sweep()
+        self._agent = Agent(connection, pid, deadline_s)
+        self._changed, self._swept = True, False
+        word = b"GROUP stored" if self._stored else b"GROUP kept"
+        socket.send_fds(connection, [word], [self._held.group, *self._held.pins])
         connection.setblocking(False)  # noqa: FBT003 - the name is the standard library's
-        self._agent = agent
 
     def _disarm(self, connection: socket.socket) -> None:
         killed = 0
@@ -206,44 +286,75 @@ class Holder:
             if not self._agent.leaves():
                 killed = self._agent.pid
                 self._agent.kill()
-            self._limit = max(self._limit, self._agent.limit)
-        swept = self._answers.sweep(self._limit)
-        os.close(self._answers.group)
-        self._ended = True
+            self._agent.close()
+        swept = self._take_off()
         connection.send(b"DISARMED %d %d" % (swept, killed))
         connection.close()
 
-    def _refuse_waiting(self) -> None:
-        for mask, fd, _tid in fanotify.events(self._answers.read()):
-            if mask & fanotify.OPEN_PERM:
-                self._answers.deny(fd, errno.EAGAIN)
-            os.close(fd)
+    # -- the group ---------------------------------------------------------------------------
+
+    def _store(self) -> bool:
+        """Whether pid 1 keeps the group and the pins."""
+        return systemd.store(systemd.GROUP_NAME, [self._held.group]) and (
+            systemd.store(systemd.PIN_NAME, self._held.pins)
+        )
 
     def _look_for_marks(self) -> None:
-        if self._ended:
+        """While no agent does: put lost marks back, and end a guard that is off."""
+        if self._ended or self._agent is not None or fanotify.marked(self._held.group):
             return
-        marked = fanotify.marks(self._answers.group) > 0
-        abandoned = self._agent is None and time.monotonic() > self._alone_since + self._grace
-        if not marked and (self._had_marks or abandoned) and self._agent is None:
-            self._ended = True
-        self._had_marks = self._had_marks or marked
+        never_armed = not self._held.pins and not self._stored and self._grace_left() <= 0
+        if never_armed or (self._run_dir / processes.DISARMED_NAME).exists():
+            self._take_off()
+        for pin in self._held.pins:
+            fanotify.mark(self._held.group, pin)
+
+    def _take_off(self) -> int:
+        self._ended = True
+        self._standby.end()
+        swept = self._answers.take_off(self._held.limit)
+        self._held.replace_pins([])
+        for name in (systemd.GROUP_NAME, systemd.PIN_NAME):
+            systemd.forget(name)
+        return swept
+
+
+def end_lone_agent(run_dir: Path) -> int:
+    """End the agent that left its pid in ``run_dir``; its pid, or 0 when there is none."""
+    known = processes.read_agent_pid(run_dir)
+    if known is None or not known.is_alive():
+        return 0
+    processes.kill([known.pid], LEAVING_S)
+    return known.pid
 
 
 def main() -> None:
-    """Hold the group that was inherited as ``--group``."""
+    """Hold the group that was inherited, that pid 1 kept, or a new one."""
     parser = argparse.ArgumentParser(prog="lockgate-holder")
-    parser.add_argument("--group", type=int, required=True)
+    parser.add_argument("--group", type=int, help="an inherited permission group")
     parser.add_argument("--run-dir", type=Path, required=True)
-    parser.add_argument("--silence", type=float, default=5.0)
-    parser.add_argument("--grace", type=float, default=5.0)
-    parser.add_argument("--ready", type=int, required=True)
+    parser.add_argument("--silence", type=float, default=5.0, help="seconds")
+    parser.add_argument("--grace", type=float, default=5.0, help="seconds")
+    parser.add_argument("--ready", type=int, help="a pipe to write to when it listens")
     options = parser.parse_args()
     protect_process()
+    name_process("lockgate-holder")
+    kept = systemd.received()
+    groups = [options.group] if options.group is not None else kept.get(systemd.GROUP_NAME, [])
+    last = processes.read_agent_pid(options.run_dir)
+    held = Held(
+        groups[0] if groups else fanotify.create(),
+        kept.get(systemd.PIN_NAME, []),
+        max(processes.descriptor_limit([]), last.limit if last else 0),
+    )
     path = options.run_dir / SOCKET_NAME
     server = listen(path)
-    os.write(options.ready, b"R")
-    os.close(options.ready)
-    Holder(options.group, server, options.silence, options.grace).run()
+    if options.ready is not None:
+        os.write(options.ready, b"R")
+        os.close(options.ready)
+    holder = Holder(held, server, options.run_dir, options.silence, options.grace)
+    systemd.notify("READY=1")
+    holder.run()
     path.unlink(missing_ok=True)
 
 

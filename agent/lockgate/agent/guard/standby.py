@@ -1,0 +1,111 @@
+"""A copy of the holder that takes over when the holder dies or stops.
+
+Rules enforced here:
+
+1. The copy is a fork: it has every descriptor and all that the holder knows. It is renewed
+   whenever that changes, and whenever it died or does not answer.
+2. It does nothing until the holder is gone. A holder that gives no sign of life for
+   ``silence`` seconds is killed first, so that never two of them answer.
+
+So three processes have the permission group, and the guard survives the sudden death of any
+two of them. Where pid 1 keeps the group there is no standby.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import time
+from contextlib import suppress
+
+from lockgate.agent.guard import processes
+
+_SIGN = b"."
+_PR_SET_NAME = 15
+
+
+def name_process(name: str) -> None:
+    """Set the name that ps(1) shows, at most 15 characters (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+class Standby:
+    """The holder's end of the pair; after a promotion, the promoted copy's."""
+
+    def __init__(self, silence_s: float) -> None:
+        self._silence_s = silence_s
+        self._pid = 0
+        self._connection: socket.socket | None = None
+        self._heard = 0.0
+
+    def fileno(self) -> int:
+        """The connection to the copy, readable when it answers or dies; -1: there is none."""
+        return self._connection.fileno() if self._connection is not None else -1
+
+    def renew(self) -> bool:
+        """Replace the copy by a new one; True in the copy, which returns when it is promoted."""
+        self.end()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        holder = os.pidfd_open(os.getpid())
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            name_process("lockgate-second")
+            _wait_for_promotion(theirs, holder, self._silence_s)
+            theirs.close()
+            name_process("lockgate-holder")
+        else:
+            theirs.close()
+            ours.setblocking(False)  # noqa: FBT003 - the name is the standard library's
+            self._pid, self._connection, self._heard = pid, ours, time.monotonic()
+        os.close(holder)
+        return pid == 0
+
+    def hear(self) -> None:
+        """Take the copy's sign of life; a copy that died is noticed by :meth:`lives`."""
+        if self._connection is not None:
+            with suppress(OSError):
+                if self._connection.recv(64):
+                    self._heard = time.monotonic()
+                else:
+                    self._heard = 0.0
+
+    def lives(self) -> bool:
+        """Give the copy a sign of life; False when it gave none for too long."""
+        if self._connection is None:
+            return False
+        try:
+            self._connection.send(_SIGN, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            pass
+        except OSError:
+            return False
+        return time.monotonic() < self._heard + self._silence_s
+
+    def end(self) -> None:
+        """Kill the copy, and wait until its descriptors are closed."""
+        if self._connection is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(self._pid, 0)
+            self._connection.close()  # last: a living copy would take it for our death
+            self._connection = None
+
+
+def _wait_for_promotion(connection: socket.socket, holder: int, silence_s: float) -> None:
+    """Answer the holder's signs of life until there are none."""
+    while processes.readable(connection.fileno(), silence_s):
+        try:
+            if not connection.recv(64):
+                break
+            connection.send(_SIGN, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            continue
+        except OSError:
+            break
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(holder, signal.SIGKILL)
+    processes.readable(holder)
