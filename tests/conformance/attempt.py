@@ -110,6 +110,7 @@ class Running:
 def _keep(steps: Steps, place: Place, log: Path, starting: int, answering: int) -> None:
     """Run the attempt as a child; when the caller hangs up or it ends, kill all descendants."""
     os.setsid()
+    _close_all_but(starting, answering)
     signal.setitimer(signal.ITIMER_REAL, 0)
     for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
@@ -131,6 +132,14 @@ def _keep(steps: Steps, place: Place, log: Path, starting: int, answering: int) 
                 os.write(telling, word)
     _kill_descendants()
     os._exit(0)
+
+
+def _close_all_but(*wanted: int) -> None:
+    """Close what other attempts have open: a pipe ends when its last writer is gone."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in wanted:
+            with suppress(OSError):
+                os.close(int(name))
 
 
 def _work(steps: Steps, place: Place, log: Path, told: int, answering: int) -> None:

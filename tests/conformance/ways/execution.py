@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -44,24 +45,17 @@ def script(place: Place) -> bytes:
     return output_of(place.file)
 
 
-@way("execveat of an O_PATH descriptor", _FAMILY)
-def script_by_descriptor(place: Place) -> bytes:
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.dup2(writing, 1)
-        try:
-            syscalls.exec_fd(os.open(place.file, os.O_PATH), b"wanted")
-        finally:
-            os._exit(1)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as source:
-        return source.read()
-
-
 @way("argument of an interpreter", _FAMILY)
 def interpreted(place: Place) -> bytes:
-    return output_of("/bin/sh", "-v", place.file)
+    command = [shutil.which("sh") or "/bin/sh", "-v", str(place.file)]
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        timeout=PATIENCE_S,
+        check=False,
+    ).stderr
 
 
 @way("a binary that reads itself through /proc/self/exe", _FAMILY, writes=True)
@@ -78,6 +72,26 @@ def others_executable(place: Place) -> bytes:
             return read_path(f"/proc/{process.pid}/exe")
         finally:
             process.kill()
+
+
+@way("execveat of an O_PATH descriptor", _FAMILY, writes=True)
+def by_descriptor(place: Place) -> bytes:
+    _with_content("/bin/cat", place)
+
+    def execute() -> bytes:
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            os.dup2(writing, 1)
+            fd = os.open(place.file, os.O_PATH)
+            try:
+                syscalls.exec_fd(fd, b"cat", b"/proc/self/exe")
+            finally:
+                os._exit(1)
+        os.close(writing)
+        with os.fdopen(reading, "rb") as source:
+            return source.read()
+
+    return in_child(execute)
 
 
 @way("dlopen", _FAMILY, writes=True)
