@@ -175,8 +175,7 @@ def test_an_agent_starts_beside_a_holder_that_is_stopped(guard: GuardProcess) ->
 def test_an_agent_that_beats_and_does_not_answer_is_ended(guard: GuardProcess) -> None:
     """Its beats tell that an open waits beyond its deadline; the holder answers it instead."""
     path = _dirty(guard)
-    guard.start()
-    link_dir = guard.run_dir
+    guard.start(grace="0.3")
     guard.kill()
     program = (
         "import sys,time\n"
@@ -186,7 +185,7 @@ def test_an_agent_that_beats_and_does_not_answer_is_ended(guard: GuardProcess) -
         "begin = time.monotonic()\n"
         "while True: link.beat(time.monotonic() - begin); time.sleep(0.2)\n"
     )
-    deaf = subprocess.Popen(["timeout", "60", sys.executable, "-c", program, link_dir])
+    deaf = subprocess.Popen(["timeout", "60", sys.executable, "-c", program, guard.run_dir])
     assert error_of(path) == errno.EAGAIN
     assert deaf.wait(20) in {-signal.SIGKILL, 128 + signal.SIGKILL}
 

@@ -33,13 +33,14 @@ def main() -> None:
     for _ in range(int(options.get("spare", "0"))):
         os.dup(0)
     zones = [open_zone(Zone("test", signing=True), zone_dir, [run_dir, state_dir])]
+    usable = features.available()
     link = GroupLink.open(
         run_dir,
         LinkSettings(
             silence_s=float(options.get("silence", "5")),
             grace_s=float(options.get("grace", "5")),
             deadline_s=float(options.get("deadline", "20")),
-            deny_errno=features.available().deny_errno,
+            deny_errno=usable.deny_errno,
         ),
     )
     zones += left_over(zones, link.pins)
@@ -56,6 +57,8 @@ def main() -> None:
             writer_wait_s=float(options.get("writer_wait", "1")),
             pending_limit=int(options.get("pending", "4096")),
         ),
+        own_paths=(run_dir, state_dir),
+        features=usable,
     )
     workers = FakeWorkers()
     guard = Guard(zones, workers, decider, settings, link, Quarantine(state_dir, zones, quota))

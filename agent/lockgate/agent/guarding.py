@@ -34,7 +34,7 @@ from lockgate.agent.guard.group import GroupLink, LinkSettings
 from lockgate.agent.guard.loop import Guard, GuardSettings
 from lockgate.agent.guard.opens import ZonesByDevice
 from lockgate.agent.guard.readers import AllowedReaders
-from lockgate.agent.guard.zones import GuardedZone, left_over, open_zones
+from lockgate.agent.guard.zones import GuardedZone, left_over, open_zones, own_paths
 from lockgate.agent.quarantine.store import Quarantine, QuarantineQuota
 from lockgate.agent.release.copies import Copies, CopyQuota
 from lockgate.agent.release.desk import Desk
@@ -75,7 +75,7 @@ def run_guard(settings: AgentSettings, neighbours: Neighbours) -> None:
         guarded,
         neighbours.workers,
         witness,
-        _guard_settings(settings, host),
+        _guard_settings(settings, host, usable),
         link,
         quarantine,
         readers,
@@ -236,7 +236,7 @@ def _link(settings: AgentSettings, usable: Features) -> GroupLink:
     return GroupLink.open(settings.run_dir, times)
 
 
-def _guard_settings(settings: AgentSettings, host: str) -> GuardSettings:
+def _guard_settings(settings: AgentSettings, host: str, usable: Features) -> GuardSettings:
     return GuardSettings(
         host=host,
         gate=GateSettings(
@@ -247,6 +247,8 @@ def _guard_settings(settings: AgentSettings, host: str) -> GuardSettings:
             zone.zone.name for zone in settings.zones if zone.guarding is Guarding.STRICT
         ),
         idle_s=settings.idle_seconds,
+        own_paths=tuple(own_paths(settings)),
+        features=usable,
     )
 
 

@@ -10,12 +10,15 @@ Rules enforced here:
 3. Its end is told in seconds of a clock that nobody can set, so that a jump of the wall clock
    makes no ALLOW last longer.
 4. It is bounded: the file that was asked for longest ago is forgotten first.
+5. Nothing is kept of a file that changed so lately that another change could go unseen, where
+   the filesystem's times are coarse.
 """
 
 from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lockgate.scan.report import EngineInfo, Report
@@ -53,9 +56,12 @@ class _Entry:
 class VerdictCache:
     """Reports and decisions by file, least recently used first out."""
 
-    def __init__(self, capacity: int = 100_000) -> None:
+    def __init__(
+        self, capacity: int = 100_000, settled: Callable[[int], bool] = lambda _ctime_ns: True
+    ) -> None:
         self._entries: OrderedDict[Inode, _Entry] = OrderedDict()
         self._capacity = capacity
+        self._settled = settled
         self._passes: dict[Inode, tuple[int, int, int, float]] = {}
         self._engines: dict[EngineInfo, EngineInfo] = {}
         self._rule_packs: dict[int, str] = {}
@@ -98,6 +104,8 @@ class VerdictCache:
                 self.forget(other)
         inode = (identity.device, identity.inode)
         self.forget(inode)
+        if not self._settled(identity.ctime_ns):
+            return
         engine = self._engines.setdefault(report.engine, report.engine)
         self._entries[inode] = _Entry(identity, replace(report, engine=engine))
         if len(self._entries) > self._capacity:

@@ -66,8 +66,10 @@ class Features:
         masked = {name.strip().replace("-", "_") for name in names if name.strip()}
         known = {field.name for field in fields(self)}
         if unknown := masked - known:
-            named = ", ".join(sorted(name.replace("_", "-") for name in known))
-            raise ValueError(f"{min(unknown)}: not a feature of the kernel; there are {named}")
+            named = ", ".join(_spelt(name) for name in sorted(known))
+            raise ValueError(
+                f"{_spelt(min(unknown))}: not a feature of the kernel; there are {named}"
+            )
         return replace(self, **dict.fromkeys(masked, False))
 
     def on(self, filesystems: Iterable[str]) -> Self:
@@ -83,6 +85,10 @@ class Features:
         if ctime_ns % _WHOLE_SECOND_NS == 0:
             return now_ns - ctime_ns >= 2 * _WHOLE_SECOND_NS
         return self.fine_timestamps or now_ns - ctime_ns >= _COARSE_NS
+
+
+def _spelt(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def available(

@@ -15,6 +15,7 @@ import os
 import resource
 import select
 import signal
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from lockgate.agent.guard import census, fanotify
 from lockgate.agent.guard.backlog import Backlog
 from lockgate.agent.guard.cache import Inode, VerdictCache
 from lockgate.agent.guard.clock import seconds
+from lockgate.agent.guard.features import Features
 from lockgate.agent.guard.gate import Gate, GateSettings
 from lockgate.agent.guard.group import GroupLink
 from lockgate.agent.guard.idle import IdleWork
@@ -46,6 +48,7 @@ class GuardSettings:
     ``strict``: names of the zones where every read is judged. ``idle_s``: how long all is
     quiet before new files are judged that nobody waits for; ``backlog_limit``: how many of
     them are held open until then. ``own_paths``: what must not lie on a guarded filesystem.
+    ``features``: what the kernel can do.
     """
 
     host: str
@@ -55,6 +58,7 @@ class GuardSettings:
     cache_entries: int = 30_000
     strict: frozenset[str] = frozenset()
     own_paths: tuple[Path, ...] = ()
+    features: Features = field(default_factory=Features)
     idle_s: float = 1.0
     backlog_limit: int = 512
 
@@ -79,7 +83,10 @@ class Guard:
         self._settings = settings
         self._link = link
         self._by_device = ZonesByDevice({zone.device: zone.zone for zone in zones})
-        self._cache = VerdictCache(settings.cache_entries)
+        usable = settings.features.on(zone.kind for zone in zones)
+        self._cache = VerdictCache(
+            settings.cache_entries, lambda ctime_ns: usable.settled(ctime_ns, time.time_ns())
+        )
         self._gate = Gate(_within_descriptors(settings), self._cache, self._expected_s)
         self._receipts = Receipts(decider, quarantine)
         self._backlog = Backlog(settings.backlog_limit)
@@ -200,22 +207,22 @@ class Guard:
             if fd in self._callbacks:  # a callback before it may have removed it
                 self._callbacks[fd]()
         now = seconds()
-        self._opens.tick(now)
         if now >= self._next_beat:
-            self._next_beat = now + self._settings.beat_s
-            self._link.beat(self._gate.oldest_s(now))
-            self._keep_marks()
-            self._receipts.record_due(now)
-            self._sync_holder()
-            self._sync_workers()
-        due = self._idle.due_in(now)
-        if due == 0.0:
+            self._beat(now)
+        self._patience_s = self._settings.beat_s
+        if self._gate.waits or self._idle.waits:
+            self._opens.tick(now)
             self._idle.turn(now)
-        self._patience_s = self._patience(now, due)
+            wakes = (self._gate.wake_in(now), self._idle.due_in(now), self._patience_s)
+            self._patience_s = min(wake for wake in wakes if wake is not None)
 
-    def _patience(self, now: float, idle_due: float | None) -> float:
-        wakes = (self._gate.wake_in(now), idle_due or None)
-        return min(self._settings.beat_s, *(wake for wake in wakes if wake is not None), math.inf)
+    def _beat(self, now: float) -> None:
+        self._next_beat = now + self._settings.beat_s
+        self._link.beat(self._gate.oldest_s(now))
+        self._keep_marks()
+        self._receipts.record_due(now)
+        self._sync_holder()
+        self._sync_workers()
 
     def _keep_marks(self) -> None:
         if self._marks.keep():
