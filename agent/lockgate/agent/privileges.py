@@ -77,13 +77,12 @@ AGENT: Mapping[Capability, str] = MappingProxyType(
     }
 )
 
-#: What takes in core dumps.
+#: What takes in core dumps; it parses no content and starts nothing.
 INTAKE: Mapping[Capability, str] = MappingProxyType(
     {
-        **SCANNING,
         **STORING,
-        C.SYS_PTRACE: "read /proc of the crashing process",
-        C.SYS_RESOURCE: "raise the bound of open files",
+        C.SYS_PTRACE: "read /proc and memory of the crashing process",
+        C.SYS_NICE: "let no crashed process wait behind the others",
     }
 )
 

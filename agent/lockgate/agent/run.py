@@ -14,6 +14,7 @@ from pathlib import Path
 from lockgate.agent import privileges
 from lockgate.agent.canary.keys import make_keys
 from lockgate.agent.config import AgentSettings, Mode, ZoneSettings
+from lockgate.agent.intake.judging import judging
 from lockgate.agent.verdicts.deciders import decider_of
 from lockgate.agent.workers.pool import WorkerPool
 from lockgate.agent.workers.settings import (
@@ -88,6 +89,7 @@ def _run_guard(settings: AgentSettings, *, local: bool) -> None:
         decider = stack.enter_context(contextlib.closing(decider_of(settings, local=local)))
         workers = pool_of(settings, (canaries.registry,))
         stack.enter_context(contextlib.closing(workers))
+        stack.enter_context(judging(settings, decider, workers))
         run_guard(settings, Neighbours(decider, workers, canaries))
 
 
@@ -97,5 +99,6 @@ def _run_watch(settings: AgentSettings, *, local: bool) -> None:
     with (
         contextlib.closing(decider_of(settings, local=local)) as decider,
         contextlib.closing(pool_of(settings)) as workers,
+        judging(settings, decider, workers),
     ):
         run_watch(settings, decider, workers)

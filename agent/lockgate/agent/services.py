@@ -18,6 +18,7 @@ import structlog
 from lockgate.agent.config import AgentSettings
 from lockgate.agent.control import ControlServer, Session, Verb
 from lockgate.agent.health import GuardState, ZoneFacts, ZoneHealth, judge, worst
+from lockgate.agent.intake.state import state as intake_state
 from lockgate.agent.metrics import MetricsServer, Page, Sample, render
 from lockgate.agent.uplink.client import ControllerDecider
 from lockgate.agent.verdicts.deciders import AnyDecider
@@ -42,8 +43,9 @@ def host_of(settings: AgentSettings, decider: AnyDecider) -> str:
 def weaknesses(
     settings: AgentSettings, decider: AnyDecider, workers: WorkerPool
 ) -> tuple[str, ...]:
-    """What workers, controller and spool lack now."""
+    """What workers, intake, controller and spool lack now."""
     found = list(workers.weaknesses())
+    found += intake_state(settings.run_dir, settings.state_dir).weaknesses()
     if isinstance(decider, ControllerDecider):
         found += decider.weaknesses()
         if decider.status()["spool_bytes"] > _SPOOL_SHARE * settings.controller.spool_bytes:

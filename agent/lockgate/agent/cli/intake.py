@@ -37,12 +37,13 @@ def intake_run(
     run_dir: Annotated[Path, typer.Option()] = DEFAULT_RUN,
 ) -> None:
     """Serve the intake: `enable` and the agent start it; a service manager may."""
-    from lockgate.agent import logs
+    from lockgate.agent import logs, privileges
     from lockgate.agent.intake.server import IntakePlace, serve
     from lockgate.agent.intake.store import IntakeQuota
     from lockgate.cli.hardening import forbid_core_dumps
 
     forbid_core_dumps()
+    privileges.keep_only(privileges.INTAKE)  # before the first thread
     logs.set_up()
     quota = IntakeQuota(max_bytes, max_files)
     with failures():

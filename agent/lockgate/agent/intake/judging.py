@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -29,7 +29,10 @@ from lockgate.agent.intake import process
 from lockgate.agent.intake.entry import Entry, Judgement, State, Why
 from lockgate.agent.intake.folders import Folders
 from lockgate.agent.intake.routes import zone_for
+from lockgate.agent.services import host_of
 from lockgate.agent.verdicts.asking import Asking
+from lockgate.agent.verdicts.deciders import AnyDecider
+from lockgate.agent.workers.pool import WorkerPool
 from lockgate.agent.workers.process import lost_report
 from lockgate.scan.names import escape_name
 from lockgate.scan.report import Gap, GapReason, Report
@@ -205,10 +208,8 @@ class Judge:
 
 
 @contextmanager
-def judging(
-    settings: AgentSettings, host: str, make_asking: Callable[[], Asking]
-) -> Iterator[None]:
-    """Judge dumps for as long as this runs, where there can be any.
+def judging(settings: AgentSettings, decider: AnyDecider, workers: WorkerPool) -> Iterator[None]:
+    """Judge dumps for as long as this runs; without root there can be none.
 
     Raises:
         OSError: the intake store cannot be used.
@@ -216,7 +217,8 @@ def judging(
     if os.geteuid() != 0:
         yield
         return
-    judge = Judge(settings, host, make_asking())
+    asking = Asking(workers, decider, settings.scan.timeout_seconds)
+    judge = Judge(settings, host_of(settings, decider), asking)
     judge.start()
     try:
         yield
@@ -249,7 +251,7 @@ def _receipt(entry: Entry, transfer: Transfer, decision: Decision) -> Receipt:
         opener=transfer.opener,
         quarantine_id=entry.entry_id if sealed else "",
         quarantine_path=transfer.path if sealed else "",
-        detail=entry.why.explanation or decision.message,
+        detail=entry.why.explanation if entry.why else decision.message,
     )
 
 

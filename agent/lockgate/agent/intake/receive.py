@@ -12,6 +12,7 @@ Rules enforced here:
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ from lockgate.wire.ids import uuid7
 
 _CHUNK_BYTES = 1 << 20
 _WATCH_S = 0.25
+_PRIORITY = -10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,9 @@ class IntakeLimits:
 
     parallel: int = 4
     slot_s: float = 1.0
-    stall_s: float = 1.0
+    stall_s: float = 2.0
     patience_s: float = 1.0
-    bytes_per_second: int = 100 << 20
+    bytes_per_second: int = 25 << 20
 
     def time_for(self, size: int) -> float:
         """Seconds that a core of ``size`` bytes may take."""
@@ -78,6 +80,8 @@ class Reception:
         """
         entry = _new_entry(crash, way)
         began = time.monotonic()
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PRIORITY)
         with self._supervised(stream):
             entry, incoming = self._receive(stream, entry)
         entry = replace(entry, seconds=round(time.monotonic() - began, 3))
