@@ -18,6 +18,7 @@ import structlog
 from lockgate.agent.canary.rounds import Rounds
 from lockgate.agent.guard.zones import GuardedZone, is_elsewhere
 from lockgate.agent.health import Changes, ZoneFacts, ZoneHealth, judge
+from lockgate.wire.convert.values import SENTENCE_TEXT
 from lockgate.wire.transfer import GuardChange, Zone
 
 #: Seconds that the first round may take before the states are told without it.
@@ -97,5 +98,6 @@ class ZoneStates:
     def _observe(self, zone: Zone, health: ZoneHealth) -> None:
         change = self._changes.observe(health)
         if change is not None:
-            self._tell(zone, change, "; ".join(health.reasons) or "canaries are refused")
+            reasons = "; ".join(health.reasons) or "canaries are refused"
+            self._tell(zone, change, reasons[:SENTENCE_TEXT])
             _log.info("zone state", zone=zone.name, state=health.state.value)

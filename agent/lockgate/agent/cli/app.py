@@ -11,15 +11,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from lockgate.agent.cli import intake, quarantine
 from lockgate.agent.cli.common import USAGE, Json, RunDir, StateDir, fail, failures
 from lockgate.agent.cli.release import release
+from lockgate.agent.cli.status import status
 from lockgate.agent.config import DEFAULT_RUN, DEFAULT_STATE, AgentSettings, Mode
 from lockgate.scan.limits import Profile
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(intake.app, name="intake")
 app.add_typer(quarantine.app, name="quarantine")
+app.command()(status)
 app.command()(release)
 
 
@@ -95,20 +96,6 @@ def guard(
             scan=scan,
         )
     _start(settings, local=True)
-
-
-@app.command()
-def status(run_dir: RunDir = DEFAULT_RUN, as_json: Json = False) -> None:  # noqa: FBT002 - a flag
-    """Say how the agent of this host is."""
-    from lockgate.agent.control import ask
-
-    with failures():
-        answer = ask(run_dir, "status")
-    if as_json:
-        typer.echo(json.dumps(answer, sort_keys=True))
-        return
-    for line in _lines(answer):
-        typer.echo(line)
 
 
 @app.command()
@@ -183,14 +170,3 @@ def _start(settings: AgentSettings, *, local: bool) -> None:
     logs.set_up()
     with failures():
         run_agent(settings, local=local)
-
-
-def _lines(answer: dict[str, Any], indent: str = "") -> Iterator[str]:
-    for name, value in sorted(answer.items()):
-        if isinstance(value, dict):
-            yield f"{indent}{name}:"
-            yield from _lines(value, f"{indent}  ")
-        elif isinstance(value, list):
-            yield f"{indent}{name}: {', '.join(map(str, value)) or '-'}"
-        else:
-            yield f"{indent}{name}: {value}"
