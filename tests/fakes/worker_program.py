@@ -16,7 +16,9 @@ class ObedientScanner:
     another file; every other order reports the process.
     """
 
-    def scan_fd(self, fd: int, name: str, *, progress: Told | None = None) -> Report:
+    def scan_fd(
+        self, fd: int, name: str, *, progress: Told | None = None, follow: bool = False
+    ) -> Report:
         """Do what the file says."""
         order = os.pread(fd, 64, 0).strip()
         if order == b"die":

@@ -27,7 +27,7 @@ from lockgate.scan.report import EngineInfo, Finding, Gap, GapReason, Report
 from lockgate.scan.rules import RulePack
 from lockgate.scan.salt import EPHEMERAL, Salt
 from lockgate.scan.search import anchors
-from lockgate.scan.source import file_chunks
+from lockgate.scan.source import file_chunks, growing_chunks, is_growing
 from lockgate.scan.survey import Searches, Survey
 
 Progress = Callable[[int, int], None]
@@ -73,24 +73,34 @@ class Scanner:
         salted = salt.identity if salt else EPHEMERAL
         self.info = EngineInfo(release, pack.identity, profile.value, self._searches.names, salted)
 
-    def scan_fd(self, fd: int, name: str | bytes, *, progress: Progress | None = None) -> Report:
+    def scan_fd(
+        self,
+        fd: int,
+        name: str | bytes,
+        *,
+        progress: Progress | None = None,
+        follow: bool = False,
+    ) -> Report:
         """Scan the file behind a descriptor, from its first byte to its last.
 
         Args:
             fd: a readable descriptor; its offset is not used, and it stays open.
             name: what the report calls the file; escaped here.
             progress: called now and then with bytes read so far and bytes in all.
+            follow: the file may still grow under its writer's lock (fcntl(2)); it is scanned
+                behind the writer and identified by what it is when the lock is gone.
         """
         began = time.monotonic()
         before = os.fstat(fd)
         if not stat.S_ISREG(before.st_mode):
             gap = Gap(GapReason.SPECIAL_FILE, detail="not a regular file")
             return self._report(name, 0, _Seen(None, (), (gap,), 0), began)
-        seen = self._scan_file(fd, before.st_size, began + self._limits.seconds, progress)
-        if _identity(os.fstat(fd)) != _identity(before):
+        meter = _Meter(fd, before, progress, follow=follow)
+        seen = self._scan_file(meter, began + self._limits.seconds)
+        if _identity(os.fstat(fd)) != _identity(meter.status):
             gap = Gap(GapReason.CHANGED, detail="the file changed while it was scanned")
             seen = _Seen(None, seen.findings, (*seen.gaps, gap), seen.bytes_scanned)
-        return self._report(name, before.st_size, seen, began)
+        return self._report(name, meter.status.st_size, seen, began)
 
     def unreadable(self, name: str | bytes, size: int, detail: str) -> Report:
         """The report of a file that could not be opened."""
@@ -110,8 +120,7 @@ class Scanner:
         gap = Gap(GapReason.SPECIAL_FILE, detail="not a regular file")
         return self._report(name, 0, _Seen(None, (), (gap,), 0), time.monotonic())
 
-    def _scan_file(self, fd: int, size: int, deadline: float, progress: Progress | None) -> _Seen:
-        meter = _Meter(fd, size, progress)
+    def _scan_file(self, meter: _Meter, deadline: float) -> _Seen:
         survey = Survey(self._searches, meter.chunks, deadline)
         survey.run()
         findings = to_findings(
@@ -136,10 +145,14 @@ class Scanner:
 class _Meter:
     """Gives the file's bytes for each walk; hashes them on the first, and tells progress."""
 
-    def __init__(self, fd: int, size: int, progress: Progress | None) -> None:
+    def __init__(
+        self, fd: int, status: os.stat_result, progress: Progress | None, *, follow: bool
+    ) -> None:
         self._fd = fd
-        self._size = size
         self._progress = progress
+        self._growing = follow and is_growing(fd)
+        #: What the file was when it was whole.
+        self.status = status
         self.sha256: str | None = None
 
     def chunks(self) -> Iterator[bytes]:
@@ -150,15 +163,23 @@ class _Meter:
         """
         digest = None if self.sha256 else hashlib.sha256()
         done = 0
-        for chunk in file_chunks(self._fd, self._size):
+        for chunk in self._read():
             if digest is not None:
                 digest.update(chunk)
             done += len(chunk)
             if self._progress is not None:
-                self._progress(done, self._size)
+                self._progress(done, self.status.st_size)
             yield chunk
         if digest is not None:
             self.sha256 = digest.hexdigest()
+
+    def _read(self) -> Iterator[bytes]:
+        if not self._growing:
+            yield from file_chunks(self._fd, self.status.st_size)
+            return
+        yield from growing_chunks(self._fd)
+        self._growing = False
+        self.status = os.fstat(self._fd)
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:

@@ -6,18 +6,26 @@ Rules enforced here:
    no second open by path, no mapping (a mapped page of a watched file can deadlock).
 2. Holes of a sparse file are never read from disk; they appear as zeros (lseek(2),
    ``SEEK_DATA``; the offset moved by lseek is never used for reading).
-3. A stream shows every byte to its tap exactly once and in order, when it is consumed and
+3. A file that grows under a lock of its writer can be followed: it is at its end only when
+   what was read after the lock was gone is the end (F_OFD_GETLK, fcntl(2)).
+4. A stream shows every byte to its tap exactly once and in order, when it is consumed and
    whoever consumes it.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import struct
+import time
 from collections.abc import Callable, Iterator
 
 READ_BYTES = 1 << 20
 _ZEROS = bytes(READ_BYTES)
+_F_OFD_GETLK = 36
+_FLOCK = struct.Struct("@hhqqi4x")
+_FOLLOW_S = 0.01
 
 Tap = Callable[[bytes], None]
 
@@ -138,6 +146,35 @@ def file_chunks(fd: int, size: int) -> Iterator[bytes]:
     if os.fstat(fd).st_size < size or os.pread(fd, 1, size):
         raise EOFError
     yield from _zeros(size - position)
+
+
+def is_growing(fd: int) -> bool:
+    """Whether somebody else's open file description holds a lock for writing on the file."""
+    asked = _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+    try:
+        answer = fcntl.fcntl(fd, _F_OFD_GETLK, asked)
+    except OSError:
+        return False
+    return bool(_FLOCK.unpack(answer)[0] == fcntl.F_WRLCK)
+
+
+def growing_chunks(fd: int) -> Iterator[bytes]:
+    """The bytes of a file that grows, up to where it ends when its writer's lock is gone.
+
+    Raises:
+        OSError: the file cannot be read at some place.
+    """
+    position = 0
+    while True:
+        growing = is_growing(fd)  # asked first: what is read after that is all there is
+        chunk = os.pread(fd, READ_BYTES, position)
+        if growing and len(chunk) < READ_BYTES:
+            time.sleep(_FOLLOW_S)
+            continue
+        if not chunk:
+            return
+        yield chunk
+        position += len(chunk)
 
 
 def _zeros(count: int) -> Iterator[bytes]:

@@ -173,10 +173,10 @@ class Judge:
         if entry.state is not State.NOT_KEPT:
             with self._opened(entry) as fd:
                 if fd is not None:
-                    report = known or self._asking.scan(fd, path, zone, background=True)
+                    report = known or self._asking.scan_behind_writer(fd, path, zone)
                     entry = self._settled_entry(entry)
                     if entry.sha256 and report.sha256 != entry.sha256:
-                        report = self._asking.scan(fd, path, zone, background=True)
+                        report = self._asking.scan_behind_writer(fd, path, zone)
                     identity = identity_of(os.fstat(fd))
         if report is None or entry.state is State.NOT_KEPT:
             why = entry.why.explanation or "The dump is not there any more."

@@ -36,6 +36,7 @@ class Scanning(Protocol):
         zone: str = "",
         background: bool = False,
         answers: Mailbox[tuple[int, Report]] | None = None,
+        follow: bool = False,
     ) -> None:
         """See :meth:`lockgate.agent.workers.pool.WorkerPool.submit`."""
         ...
@@ -72,13 +73,22 @@ class Asking:
         self._scan_timeout_s = scan_timeout_s
         self._numbers = itertools.count(-1, -1)
 
-    def scan(self, fd: int, path: str, zone: str, *, background: bool = False) -> Report:
+    def scan(self, fd: int, path: str, zone: str) -> Report:
         """The report on ``fd``; ``path`` is escaped. The wait for a free worker is bounded too."""
+        job, answers = next(self._numbers), Mailbox[tuple[int, Report]]()
+        self._workers.submit(job, fd, path, self._scan_timeout_s, zone=zone, answers=answers)
+        return self._report(job, answers, fd, path)
+
+    def scan_behind_writer(self, fd: int, path: str, zone: str) -> Report:
+        """The report on a file that may still grow under its writer's lock; nobody waits for it."""
         job, answers = next(self._numbers), Mailbox[tuple[int, Report]]()
         timeout = self._scan_timeout_s
         self._workers.submit(
-            job, fd, path, timeout, zone=zone, background=background, answers=answers
+            job, fd, path, timeout, zone=zone, background=True, answers=answers, follow=True
         )
+        return self._report(job, answers, fd, path)
+
+    def _report(self, job: int, answers: Mailbox[tuple[int, Report]], fd: int, path: str) -> Report:
         report = _one(answers, 2 * self._scan_timeout_s)
         if report is None:
             self._workers.cancel(job)

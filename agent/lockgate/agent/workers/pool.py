@@ -73,11 +73,12 @@ class WorkerPool:
         zone: str = "",
         background: bool = False,
         answers: Mailbox[tuple[int, Report]] | None = None,
+        follow: bool = False,
     ) -> None:
         """See :class:`lockgate.agent.ports.Workers`.
 
         ``answers``: where one who is not the guard hears of the report; such a job has a
-        negative number.
+        negative number. ``follow``: see :class:`lockgate.agent.workers.process.Job`.
         """
         to = answers or self._results
         try:
@@ -87,7 +88,7 @@ class WorkerPool:
             why = f"descriptor: {os.strerror(error.errno or 0)}"
             to.put((job, lost_report(path, 0, why)))
             return
-        made = Job(job, own, path, size, timeout_s, background, time.monotonic())
+        made = Job(job, own, path, size, timeout_s, background, time.monotonic(), follow)
         with self._lock:
             crew = self._crew(zone)
             crew.queue(background=background)[job] = made

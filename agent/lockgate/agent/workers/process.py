@@ -34,7 +34,10 @@ class WorkerLostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to scan. ``fd`` is the pool's own; ``submitted`` is of the monotonic clock."""
+    """One file to scan. ``fd`` is the pool's own; ``submitted`` is of the monotonic clock.
+
+    ``follow``: the file may still grow under its writer's lock, and is scanned behind it.
+    """
 
     number: int
     fd: int
@@ -43,6 +46,7 @@ class Job:
     timeout_s: float
     background: bool
     submitted: float
+    follow: bool = False
 
 
 def lost_report(
@@ -120,7 +124,7 @@ class Worker:
         """
         self.job, self.since, self.done_bytes = job, time.monotonic(), 0
         self.deadline = self.since + job.timeout_s
-        message = encode({"job": job.number, "path": job.path})
+        message = encode({"job": job.number, "path": job.path, "follow": job.follow})
         try:
             sent = socket.send_fds(self._sock, [message], [job.fd])
         except OSError:

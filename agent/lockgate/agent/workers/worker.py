@@ -50,7 +50,9 @@ class RulesError(Exception):
 class Scanner(Protocol):
     """What scans."""
 
-    def scan_fd(self, fd: int, name: str, *, progress: Told | None = None) -> Report:
+    def scan_fd(
+        self, fd: int, name: str, *, progress: Told | None = None, follow: bool = False
+    ) -> Report:
         """Look at an open file; ``name`` is for the report, ``progress`` hears of its bytes."""
         ...
 
@@ -67,7 +69,12 @@ def serve(sock: socket.socket, scanner: Scanner, missing: Sequence[str] = ()) ->
         for message in inbox.feed(piece):
             fd, job = descriptors.pop(0), message["job"]
             try:
-                report = scanner.scan_fd(fd, str(message["path"]), progress=teller(sock, job))
+                report = scanner.scan_fd(
+                    fd,
+                    str(message["path"]),
+                    progress=teller(sock, job),
+                    follow=message["follow"] is True,
+                )
             finally:
                 os.close(fd)
             sock.sendall(encode({"job": job, "report": report_to_json(report)}))
