@@ -10,7 +10,6 @@ Rules enforced here:
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 
 from lockgate.agent.guard.access import Access
@@ -24,59 +23,58 @@ class Admissions:
     """The readers and writers of the guarded files."""
 
     def __init__(self) -> None:
-        self._read: set[Inode] = set()
-        self._written: set[Inode] = set()
-        self._threads: defaultdict[Inode, set[int]] = defaultdict(set)
+        self._readers: dict[Inode, set[int]] = {}
+        self._writers: dict[Inode, set[int]] = {}
 
     def inherit(self, readers: Iterable[Inode], writers: Iterable[Inode]) -> None:
         """Files that processes had open before the guard saw any event."""
-        self._read.update(readers)
-        self._written.update(writers)
+        self._readers.update((inode, set()) for inode in readers)
+        self._writers.update((inode, set()) for inode in writers)
 
     def read(self, inode: Inode, tid: int) -> None:
         """A thread is let in to read."""
-        self._read.add(inode)
-        self._admit_thread(inode, tid)
+        threads = self._readers.get(inode)
+        if threads is None:
+            self._readers[inode] = {tid}
+        else:
+            _add(threads, tid)
 
     def knows(self, inode: Inode) -> bool:
         """Whether anybody was let in to a file and may still be there."""
-        return inode in self._written or inode in self._read
+        return inode in self._writers or inode in self._readers
 
     def admit(self, inode: Inode, tid: int, access: Access | None) -> None:
         """An opener is let in as it asked; ``access`` None: to read only."""
-        self._admit_thread(inode, tid)
         if access is None or access.reads:
-            self._read.add(inode)
+            self.read(inode, tid)
         if access is not None and access.writes:
-            self._written.add(inode)
+            _add(self._writers.setdefault(inode, set()), tid)
 
     def closed(self, inode: Inode, *, sole: bool, quiet: bool) -> None:
         """A file was closed. ``sole``: nobody has it open; ``quiet``: nobody writes it."""
         if sole:
-            self._read.discard(inode)
-            self._threads.pop(inode, None)
+            self._readers.pop(inode, None)
         if sole or quiet:
-            self._written.discard(inode)
+            self._writers.pop(inode, None)
 
     def examined(self, inode: Inode, *, read: bool, written: bool) -> None:
         """Whether processes other than the waiting writer have the file open."""
         if not read:
-            self._read.discard(inode)
+            self._readers.pop(inode, None)
         if not written:
-            self._written.discard(inode)
-        if not read and not written:
-            self._threads.pop(inode, None)
+            self._writers.pop(inode, None)
 
     def obstruct(self, opening: Opening) -> bool:
         """Whether somebody let in stands in a writer's way: a reader, or, if it reads, a writer."""
         alone = opening.access is not None and opening.access.reads
-        return opening.inode in self._read or (alone and opening.inode in self._written)
+        return opening.inode in self._readers or (alone and opening.inode in self._writers)
 
     def threads_beside(self, opening: Opening) -> frozenset[int]:
         """Threads let in to the file that may not have left open(2), but for the opener's."""
-        return frozenset(self._threads.get(opening.inode, ())) - {opening.tid}
+        sets = (self._readers.get(opening.inode, ()), self._writers.get(opening.inode, ()))
+        return frozenset().union(*sets) - {opening.tid}
 
-    def _admit_thread(self, inode: Inode, tid: int) -> None:
-        """Remember a thread; thousands on one file are remembered as thread 0."""
-        threads = self._threads[inode]
-        threads.add(tid if len(threads) < _THREADS_LIMIT else 0)
+
+def _add(threads: set[int], tid: int) -> None:
+    """Remember a thread; thousands on one file are remembered as thread 0."""
+    threads.add(tid if len(threads) < _THREADS_LIMIT else 0)

@@ -41,6 +41,11 @@ class Backlog:
         return len(self._files) + len(self._wanted)
 
     @property
+    def is_done(self) -> bool:
+        """Whether no file waits, neither held nor missed."""
+        return not (self._files or self._wanted or self.missed)
+
+    @property
     def has_wanted(self) -> bool:
         """Whether a file waits that was asked for."""
         return bool(self._wanted)

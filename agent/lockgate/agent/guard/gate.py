@@ -92,6 +92,11 @@ class Gate:
         return len(self._pending)
 
     @property
+    def waits(self) -> bool:
+        """Whether any open waits for an answer."""
+        return bool(self._pending.waiting)
+
+    @property
     def writers_wait(self) -> bool:
         """Whether a writer waits for those who have its file open."""
         return self._pending.writers_wait
@@ -133,10 +138,10 @@ class Gate:
     def judged(self, status: os.stat_result, tid: int, now: float) -> bool:
         """The short way of a sealed open: True when it passes on what is known already."""
         inode = (status.st_dev, status.st_ino)
-        if not self._cache.passes(inode, status, now):
-            return False
-        self._admissions.read(inode, tid)
-        return True
+        if self._cache.passes(inode, status, now):
+            self._admissions.read(inode, tid)
+            return True
+        return False
 
     def created(self, inode: Inode, tid: int, access: Access) -> bool:
         """The short way of a writer into an empty file: True when nobody else was let in."""
@@ -160,7 +165,7 @@ class Gate:
     def closed(self, inode: Inode, *, sole: bool, quiet: bool) -> list[Command]:
         """A file was closed. ``sole``: nobody has it open; ``quiet``: nobody writes it."""
         self._admissions.closed(inode, sole=sole, quiet=quiet)
-        return self._examine(inode)
+        return self._examine(inode) if self._pending.writers_wait else []
 
     def idle(self, number: int, identity: FileIdentity, *, wanted: bool) -> list[Command]:
         """There is time to judge a file that nobody waits for. ``number``: a descriptor of it."""

@@ -55,9 +55,14 @@ class IdleWork:
         self._quiet_s = quiet_s
         self._walk: Walk | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether there is anything to do, now or later."""
+        return not self._backlog.is_done or self._walk is not None
+
     def due_in(self, now: float) -> float | None:
-        """Seconds until :meth:`turn` has something to do; None: nothing waits."""
-        if not (len(self._backlog) or self._backlog.missed or self._walk):
+        """Seconds until :meth:`turn` has something to do; None: something else comes first."""
+        if not self.waits:
             return None
         if self._gate.background >= _AT_ONCE or (self._walk and not self._walk.waits):
             return None  # a report or the walk wakes the loop
@@ -65,7 +70,7 @@ class IdleWork:
 
     def turn(self, now: float) -> None:
         """Start what there is time for."""
-        quiet = not self._gate.pending and self._quiet_in(now) <= 0
+        quiet = not self._gate.waits and self._quiet_in(now) <= 0
         while self._gate.background < _AT_ONCE:
             waiting = self._backlog.take(wanted_only=not quiet)
             if waiting is None:

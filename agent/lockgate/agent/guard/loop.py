@@ -184,7 +184,7 @@ class Guard:
             pending=self._gate.pending,
             backlog=len(self._backlog),
             walks=len(self._backlog.missed),
-            counts=dict(self._opens.counts),
+            counts=self._opens.counts(),
             older_than_mark=self._older,
         )
 

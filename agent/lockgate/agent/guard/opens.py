@@ -56,6 +56,10 @@ from lockgate.wire.transfer import (
 #: Who uses the files of a device; None: it cannot be said, so all of them may be in use.
 Looks = dict[Inode, census.Users] | None
 
+#: An opener that is answered often opens again at once: reading is cheaper than waiting. The
+#: bound lets workers, decider and time have their turn.
+_READS_IN_A_ROW = 16
+
 _NOBODY = census.Users()
 _SOMEBODY = census.Users(read=True, written=True)
 _READS = Access(reads=True, writes=False, truncates=False)
@@ -106,33 +110,49 @@ class Opens:
         self._custodies: dict[int, Custody] = {}
         self._transfers: dict[int, Transfer] = {}
         self._asked: dict[int, str] = {}
-        self.counts: Counter[str] = Counter()
+        self._passed = 0
+        self._settled: Counter[str] = Counter()
         #: The thread that looks for files to judge when idle; its opens are never let in.
         self.walker = -1
         #: When the last event came that was not the walker's.
         self.last_event = seconds()
 
+    def counts(self) -> dict[str, int]:
+        """How many opens passed on what was known, and what was done about the others."""
+        return {"passed": self._passed, **self._settled}
+
     # -- events of the kernel ----------------------------------------------------------------
 
     def read_events(self) -> None:
-        """Everything the kernel tells now."""
+        """What the kernel tells now, and what came while that was answered."""
         raw = self._answers.read()
         if not raw:  # readable, and yet not read: no descriptor for the event
             self._backlog.shrink()
-            return
+        for _ in range(_READS_IN_A_ROW):
+            if not raw:
+                break
+            self._answer_events(raw)
+            raw = self._answers.read()
+        else:
+            self._answer_events(raw)
+
+    def _answer_events(self, raw: bytes) -> None:
         now = seconds()
+        judged, allow = self._gate.judged, self._answers.allow
         for mask, fd, tid in fanotify.events(raw):
             if tid != self.walker:
                 self.last_event = now
-            if not mask & fanotify.PERMISSION:
-                self._closed(fd, wrote=bool(mask & fanotify.CLOSE_WRITE))
-                continue
-            sealed = seal(fd)
-            status = os.fstat(fd)
-            if sealed and self._gate.judged(status, tid, now):
-                self._pass(fd)
+            if mask & fanotify.PERMISSION:
+                sealed = seal(fd)
+                status = os.fstat(fd)
+                if sealed and judged(status, tid, now):
+                    allow(fd)
+                    os.close(fd)
+                    self._passed += 1
+                else:
+                    self._opened(fd, tid, status, mask, now, sealed=sealed)
             else:
-                self._opened(fd, tid, status, mask, now, sealed=sealed)
+                self._closed(fd, mask)
 
     def _opened(
         self, fd: int, tid: int, status: os.stat_result, mask: int, now: float, *, sealed: bool
@@ -188,7 +208,8 @@ class Opens:
             self._settle(Settle(fd, Decision(Verdict.ALLOW, rule=rule, message=rule)))
         return True
 
-    def _closed(self, fd: int, *, wrote: bool) -> None:
+    def _closed(self, fd: int, mask: int) -> None:
+        wrote = bool(mask & fanotify.CLOSE_WRITE)
         sole = is_sole(fd, keep=not wrote)  # closing gives the lease back
         if not (sole or wrote or self._gate.writers_wait):
             os.close(fd)
@@ -224,6 +245,8 @@ class Opens:
 
     def do(self, wanted: Sequence[Command]) -> None:
         """Do what the gate wants, in order."""
+        if not wanted:
+            return
         looks: dict[int, Looks] = {}
         for command in wanted:
             match command:
@@ -250,7 +273,7 @@ class Opens:
     def _pass(self, fd: int) -> None:
         self._answers.allow(fd)
         os.close(fd)
-        self.counts["passed"] += 1
+        self._passed += 1
 
     def _take(self, job: int, number: int) -> None:
         status = os.fstat(number)
@@ -345,7 +368,7 @@ class Opens:
         receipt = self._receipts.enforced(fd, receipt, command.report)
         os.close(fd)
         self._tids.pop(fd, None)
-        self.counts[receipt.enforcement.value] += 1
+        self._settled[receipt.enforcement.value] += 1
         self._receipts.record(receipt, (status.st_dev, status.st_ino), seconds())
 
     def _answer(self, fd: int, decision: Decision) -> int:

@@ -31,43 +31,44 @@ class PendingOpens:
     """All opens that wait, by the number of their event's descriptor."""
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[int, Pending] = OrderedDict()
+        #: In order of arrival; to be looked at only.
+        self.waiting: OrderedDict[int, Pending] = OrderedDict()
         self._parked: defaultdict[Inode, list[int]] = defaultdict(list)
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self.waiting)
 
     def __getitem__(self, number: int) -> Pending:
-        return self._waiting[number]
+        return self.waiting[number]
 
     def get(self, number: int) -> Pending | None:
         """The open of that number, if it still waits."""
-        return self._waiting.get(number)
+        return self.waiting.get(number)
 
     def add(self, opening: Opening, deadline: float) -> None:
         """An open begins to wait."""
-        self._waiting[opening.number] = Pending(opening, deadline)
+        self.waiting[opening.number] = Pending(opening, deadline)
 
     def remove(self, number: int) -> None:
         """An open is answered."""
         self.unpark(number)
-        pending = self._waiting.pop(number)
+        pending = self.waiting.pop(number)
         if pending.job is not None:
             pending.job.waiters.remove(number)
 
     def first(self) -> Pending | None:
         """The open that has waited longest."""
-        return next(iter(self._waiting.values()), None)
+        return next(iter(self.waiting.values()), None)
 
     def park(self, number: int, until: float) -> None:
         """A writer waits for others to leave its file."""
-        pending = self._waiting[number]
+        pending = self.waiting[number]
         pending.parked_until = until
         self._parked[pending.opening.inode].append(number)
 
     def unpark(self, number: int) -> None:
         """A writer waits for nobody any more."""
-        pending = self._waiting[number]
+        pending = self.waiting[number]
         if pending.parked_until is None:
             return
         pending.parked_until = None
@@ -78,11 +79,11 @@ class PendingOpens:
 
     def parked(self) -> Sequence[Pending]:
         """The writers that wait for others."""
-        return [self._waiting[n] for numbers in self._parked.values() for n in numbers]
+        return [self.waiting[n] for numbers in self._parked.values() for n in numbers]
 
     def parked_at(self, inode: Inode) -> Sequence[Pending]:
         """The writers that wait for others to leave one file."""
-        return [self._waiting[number] for number in self._parked.get(inode, ())]
+        return [self.waiting[number] for number in self._parked.get(inode, ())]
 
     @property
     def writers_wait(self) -> bool:
