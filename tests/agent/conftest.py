@@ -54,6 +54,8 @@ class GuardProcess:
         self.run_dir = base / "run"
         self.state_dir = base / "state"
         self.state_dir.mkdir()
+        self.launcher: list[str] = []
+        self.passed: tuple[int, ...] = ()
         self._process: subprocess.Popen[str] | None = None
         self._limits: list[subprocess.Popen[bytes]] = []
 
@@ -66,10 +68,9 @@ class GuardProcess:
     def start(self, **options: str) -> None:
         """Start and wait for READY; a hard limit of time ends it in any case."""
         arguments = [f"{key}={value}" for key, value in options.items()]
+        program = [sys.executable, PROGRAM, self.zone, self.run_dir, self.state_dir, *arguments]
         self._process = subprocess.Popen(
-            [sys.executable, PROGRAM, self.zone, self.run_dir, self.state_dir, *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
+            [*self.launcher, *program], stdout=subprocess.PIPE, text=True, pass_fds=self.passed
         )
         self._limits.append(
             subprocess.Popen(

@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -93,11 +93,17 @@ class GroupLink:
         """
         settings = settings or LinkSettings()
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = systemd.received()
+        groups, pins = kept.get(systemd.GROUP_NAME, []), kept.get(systemd.PIN_NAME, [])
         try:
             greeting = _greet(run_dir, b"HELLO", settings)
         except OSError:
             _refuse_second_agent(run_dir)
-            greeting = _start_over(run_dir, settings)
+            greeting = _start_over(run_dir, settings, groups)
+        finally:
+            for group in groups:
+                os.close(group)
+        greeting = replace(greeting, pins=(*greeting.pins, *pins))
         processes.write_agent_pid(run_dir)
         return cls(run_dir, settings, greeting)
 
@@ -216,20 +222,15 @@ def _refuse_second_agent(run_dir: Path) -> None:
         raise HolderBusyError(f"an agent is running already: pid {known.pid}")
 
 
-def _start_over(run_dir: Path, settings: LinkSettings) -> _Greeting:
+def _start_over(run_dir: Path, settings: LinkSettings, kept: Sequence[int]) -> _Greeting:
     """A holder for the group of one that does not answer, of pid 1's store, or for a new one."""
     group = processes.duplicate_group(processes.holders_of(run_dir))
-    kept = systemd.received()
-    pins = kept.get(systemd.PIN_NAME, [])
     if group is None:
-        group = next(iter(kept.get(systemd.GROUP_NAME, [])), None)
-    if group is None:
-        group = fanotify.create(deny_errno=settings.deny_errno)
+        group = os.dup(kept[0]) if kept else fanotify.create(deny_errno=settings.deny_errno)
     try:
-        greeting = _renewed(run_dir, settings, group, b"HELLO")
+        return _renewed(run_dir, settings, group, b"HELLO")
     finally:
         os.close(group)
-    return _Greeting(greeting.connection, greeting.group, (*greeting.pins, *pins), greeting.stored)
 
 
 def _renewed(run_dir: Path, settings: LinkSettings, group: int, word: bytes) -> _Greeting:

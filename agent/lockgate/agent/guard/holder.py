@@ -4,7 +4,7 @@ Rules enforced here:
 
 1. The kernel lets everything pass once the last descriptor of a group is closed. This process
    owns one, scans nothing, and can hardly fail; so the death of an agent opens nothing. A
-   standby, or pid 1 where it keeps descriptors, owns another.
+   standby owns another, and so does pid 1 where it keeps descriptors.
 2. An agent is ended when it died, when it did not beat for ``silence`` seconds, or when an
    open waits for it beyond its deadline. It leaves opens that it had read: their numbers are
    swept with a denial before anyone reads.
@@ -118,7 +118,7 @@ class Holder:
         """Hold until disarmed, or until nobody armed the guard for ``grace`` seconds."""
         while not self._ended:
             self._turn()
-            if not self._stored and not self._ended:
+            if not self._ended:
                 self._keep_standby()
 
     def _turn(self) -> None:
@@ -205,8 +205,7 @@ class Holder:
         if self._stored:
             systemd.forget(systemd.PIN_NAME)
             systemd.store(systemd.PIN_NAME, self._held.pins)
-        else:
-            self._keep_standby()
+        self._keep_standby()
         with contextlib.suppress(OSError):
             agent.connection.send(b"PINNED", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 

@@ -8,7 +8,8 @@ Rules enforced here:
    ``silence`` seconds is killed first, so that never two of them answer.
 
 So three processes have the permission group, and the guard survives the sudden death of any
-two of them. Where pid 1 keeps the group there is no standby.
+two of them. It is there also where pid 1 is given the group: whether pid 1 keeps it cannot be
+seen (sd_notify(3)).
 """
 
 from __future__ import annotations
