@@ -1,7 +1,7 @@
-"""``lockgate agent quarantine``: files that were moved away, and putting them back.
+"""``lockgate agent quarantine``: files that were moved away, and what may become of them.
 
 Rules enforced here: names of files are shown escaped; a restore says that the file is judged
-again.
+again; only encrypted copies leave.
 """
 
 from __future__ import annotations
@@ -52,3 +52,21 @@ def quarantine_restore(
         receipt = restoring.restore(state_dir, run_dir, zone, quarantine_id, to)
     line = {"enforcement": receipt.enforcement.value, "path": receipt.path}
     typer.echo(json.dumps(line) if as_json else f"put back: {receipt.path}")
+
+
+@app.command("export")
+def quarantine_export(
+    quarantine_id: Annotated[str, typer.Argument(metavar="ID")],
+    recipient: Annotated[list[str], typer.Option(help="Who may read it: age1...; repeatable.")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="A file that does not exist yet.")],
+    state_dir: StateDir = DEFAULT_STATE,
+    run_dir: RunDir = DEFAULT_RUN,
+    as_json: Json = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Write an encrypted copy (age) for those who look into an incident; recorded."""
+    from lockgate.agent.quarantine import exporting
+
+    with failures():
+        receipt = exporting.export(state_dir, run_dir, quarantine_id, recipient, to.absolute())
+    line = {"detail": receipt.detail, "path": receipt.path}
+    typer.echo(json.dumps(line) if as_json else f"{receipt.detail}: {receipt.path}")

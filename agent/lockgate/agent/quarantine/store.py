@@ -10,7 +10,8 @@ Rules enforced here:
    fsync(2) before the rename, so that nothing lies in the store without an entry.
 4. The store is bounded in bytes and files. Full means that the file stays where it is,
    refused as before.
-5. Names in the store are transfer names; what users called a file stands in the index only.
+5. Bytes leave it by :mod:`lockgate.agent.quarantine.exporting` only, encrypted.
+6. Names in the store are transfer names; what users called a file stands in the index only.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from lockgate.scan.report import Report
 from lockgate.wire.ids import uuid7
 from lockgate.wire.transfer import Enforcement, HoldReason, Receipt, Verdict
 
-_STORE = "quarantine"
+#: Where a store stands, below the mount point.
+STORE_PARTS = (HIDDEN, "quarantine")
 
 
 class QuarantineError(Exception):
@@ -193,7 +195,7 @@ class Quarantine:
         self, status: os.stat_result, original: Path, transfer_id: str, report: Report | None
     ) -> QuarantineEntry:
         name = uuid7()
-        store = Path(self._zones[status.st_dev].mount_point, HIDDEN, _STORE)
+        store = Path(self._zones[status.st_dev].mount_point, *STORE_PARTS)
         return QuarantineEntry(
             quarantine_id=name,
             transfer_id=transfer_id,
@@ -212,7 +214,7 @@ class Quarantine:
 
     def _open_store(self, device: int) -> int:
         """The store's directory, made if it is not there, and for root only whatever it was."""
-        return open_hidden(self._zones[device].mount_point, _STORE)
+        return open_hidden(self._zones[device].mount_point, STORE_PARTS[-1])
 
     def _move(self, parent: int, name: str, store: int, entry: QuarantineEntry) -> None:
         """Rename, look at what was caught, and undo if it is another file."""
