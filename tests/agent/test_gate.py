@@ -220,14 +220,14 @@ def test_a_parked_open_is_judged_as_the_file_is_then(gate: Gate) -> None:
 
 def test_a_background_scan_gives_way_to_a_writer(gate: Gate) -> None:
     """Nobody waits for it, so the writer does not either."""
-    assert gate.idle(7, identity(), wanted=False) == [Take(1, 7), BACKGROUND]
+    assert gate.idle(7, identity()) == [Take(1, 7), BACKGROUND]
 
     assert gate.opened(opening(8, WRITES), 0) == [Drop(1, cancel=True), Pass(8)]
 
 
 def test_a_background_report_serves_the_first_open(gate: Gate) -> None:
     """The open asks at once and scans nothing."""
-    gate.idle(7, identity(), wanted=False)
+    gate.idle(7, identity())
     gate.scanned(1, CLEAN, unchanged=True)
 
     assert gate.opened(opening(8), 0) == [Take(2, 8), Ask(3, 8, CLEAN)]
@@ -238,28 +238,7 @@ def test_what_is_known_or_empty_is_not_judged_again(gate: Gate, file: FileIdenti
     """Idle time is not spent on bytes that have a report, nor on none."""
     judge(gate, 7, ALLOW)
 
-    assert gate.idle(8, file, wanted=False) == []
-
-
-def test_an_open_waits_for_no_long_scan_that_nobody_wanted() -> None:
-    """A background scan of another file is put off; it is done again later."""
-    gate = gate_of(5.0)
-    gate.idle(7, identity(inode=2), wanted=False)
-
-    assert gate.opened(opening(8), 0) == [
-        Take(2, 8),
-        Drop(1, cancel=True, again=True),
-        Scan(2, sealed=True),
-    ]
-
-
-@pytest.mark.parametrize(("scan_s", "wanted"), [(0.5, False), (5.0, True)])
-def test_a_scan_that_is_nearly_done_or_was_asked_for_goes_on(scan_s: float, wanted: bool) -> None:
-    """An open that waits for another file takes nothing away from it."""
-    gate = gate_of(scan_s)
-    gate.idle(7, identity(inode=2), wanted=wanted)
-
-    assert gate.opened(opening(8), 0) == [Take(2, 8), Scan(2, sealed=True)]
+    assert gate.idle(8, file) == []
 
 
 def test_a_scan_longer_than_the_deadline_refuses_at_once() -> None:
@@ -267,7 +246,7 @@ def test_a_scan_longer_than_the_deadline_refuses_at_once() -> None:
     gate = gate_of(60.0)
     pending = hold(HoldReason.SCAN_PENDING)
     assert gate.opened(opening(7), 0) == [Defer(7), Settle(7, pending)]
-    assert gate.idle(9, identity(), wanted=True) == [Take(1, 9), BACKGROUND]
+    assert gate.idle(9, identity()) == [Take(1, 9), BACKGROUND]
     assert gate.opened(opening(8), 1) == [Settle(8, pending)]
     gate.scanned(1, CLEAN, unchanged=True)
 
@@ -278,7 +257,7 @@ def test_a_read_write_open_of_a_long_file_finds_a_report_at_the_next_try() -> No
     """The file is judged under a lease, once the writer that was refused is gone."""
     gate = gate_of(60.0)
     gate.opened(opening(7, BOTH), 0)
-    gate.idle(9, identity(), wanted=True)
+    gate.idle(9, identity())
     gate.scanned(1, CLEAN, unchanged=True)
 
     assert gate.opened(opening(8, BOTH), 60) == [Take(2, 8), Ask(3, 8, CLEAN)]

@@ -164,12 +164,12 @@ class GateMachine(RuleBasedStateMachine):
         if wrote and quiet:
             self.backlog.append(file)
 
-    @rule(wanted=st.booleans())
+    @rule()
     @precondition(lambda self: self.backlog)
-    def idle(self, wanted: bool) -> None:
+    def idle(self) -> None:
         """There is time for a file that was written."""
         file = self.backlog.pop(0)
-        self.do(self.gate.idle(self.event(file), file.identity, wanted=wanted))
+        self.do(self.gate.idle(self.event(file), file.identity))
 
     @rule(seconds=st.floats(0.01, 3), expected_s=st.sampled_from([0.0, 2.0, 60.0]))
     def wait(self, seconds: float, expected_s: float) -> None:
@@ -244,8 +244,8 @@ class GateMachine(RuleBasedStateMachine):
                 self.taken[job] = (self.file_of[number], self.file_of[number].identity)
             case Scan(job, sealed):
                 self.scan(job, sealed=sealed)
-            case Drop(job, cancel, again):
-                self.drop(job, cancel=cancel, again=again)
+            case Drop(job, cancel) if cancel and job in self.scans:
+                self.scans.remove(job)
 
     def scan(self, job: int, *, sealed: bool) -> None:
         """Hand a file to a worker, if the lease is granted."""
@@ -253,13 +253,6 @@ class GateMachine(RuleBasedStateMachine):
             self.do(self.gate.unscannable(job, HoldReason.LIVE_WRITER))
         else:
             self.scans.append(job)
-
-    def drop(self, job: int, *, cancel: bool, again: bool) -> None:
-        """Give custody back."""
-        if cancel and job in self.scans:
-            self.scans.remove(job)
-        if again:
-            self.backlog.append(self.taken[job][0])
 
     def examine(self, number: int) -> None:
         """Look through /proc."""

@@ -13,18 +13,9 @@ from __future__ import annotations
 import os
 import stat
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from lockgate.agent.guard.cache import Inode
 from lockgate.agent.guard.custody import unseal
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A file that waits for idle time; whoever takes it closes ``fd``."""
-
-    fd: int
-    wanted: bool
 
 
 class Backlog:
@@ -92,13 +83,10 @@ class Backlog:
             if fd is not None:
                 os.close(fd)
 
-    def take(self, *, wanted_only: bool) -> Waiting | None:
-        """The next file to judge."""
-        if self._wanted:
-            return Waiting(self._wanted.popitem(last=False)[1], wanted=True)
-        if self._files and not wanted_only:
-            return Waiting(self._files.popitem(last=False)[1], wanted=False)
-        return None
+    def take(self, *, wanted_only: bool) -> int | None:
+        """The next file to judge; the caller closes the descriptor."""
+        files = self._wanted or ({} if wanted_only else self._files)
+        return files.pop(next(iter(files))) if files else None
 
     def shrink(self) -> None:
         """Give all descriptors back; the files are found again by a walk."""

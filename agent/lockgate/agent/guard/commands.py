@@ -95,11 +95,10 @@ class Examine:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Give a job's custody back; ``cancel``: end its scan; ``again``: judge it later."""
+    """Give a job's custody back; ``cancel``: its scan is of no use any more."""
 
     job: int
     cancel: bool = False
-    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,12 +77,6 @@ class Custody:
         """Whether the file still is what it was when it was taken."""
         return identity_of(os.fstat(self.fd)) == self.identity
 
-    def give_up(self) -> int:
-        """Give back the lease; the descriptor is the caller's now."""
-        unseal(self.fd)
-        fd, self.fd = self.fd, -1
-        return fd
-
     def close(self) -> None:
         """Give back lease and descriptor; a worker may still hold its own."""
         if self.fd >= 0:

@@ -12,8 +12,7 @@ Rules enforced here:
 4. Every open is answered by its deadline; more opens than the bound are refused at once, and
    so is an open of a file whose scan is expected to take longer than the deadline.
 5. A report made without a lease, or of a file that changed, is not kept.
-6. A scan that nobody waits for gives way to a writer at once, and to an open that waits for
-   another scan unless it is nearly done or was asked for.
+6. A scan that nobody waits for gives way to a writer at once.
 
 The read of an open file in a strict zone is an opening too, of a reader that is there already.
 The caller does the commands in order. Each event is a method that returns commands; times
@@ -59,16 +58,12 @@ Forecast = Callable[[FileIdentity, int | None], float]
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
-    """Limits of the gate, in seconds and counts.
-
-    ``yield_s``: a scan that nobody waits for and that takes longer still gives way.
-    """
+    """Limits of the gate, in seconds and counts."""
 
     deadline_s: float = 20.0
     writer_wait_s: float = 1.0
     writer_retry_s: float = 0.05
     pending_limit: int = 4096
-    yield_s: float = 1.0
 
 
 class Gate:
@@ -167,11 +162,11 @@ class Gate:
         self._admissions.closed(inode, sole=sole, quiet=quiet)
         return self._examine(inode) if self._pending.writers_wait else []
 
-    def idle(self, number: int, identity: FileIdentity, *, wanted: bool) -> list[Command]:
+    def idle(self, number: int, identity: FileIdentity) -> list[Command]:
         """There is time to judge a file that nobody waits for. ``number``: a descriptor of it."""
         if identity.size == 0 or not self.is_unknown(identity):
             return []
-        job = self._jobs.add(Job(self._name(), identity, sealed=True, wanted=wanted))
+        job = self._jobs.add(Job(self._name(), identity, sealed=True))
         return [Take(job.number, number), Scan(job.number, sealed=True, background=True)]
 
     def scanned(self, number: int, report: Report, *, unchanged: bool) -> list[Command]:
@@ -229,8 +224,6 @@ class Gate:
         """Time went by."""
         commands: list[Command] = []
         while (first := self._pending.first()) is not None and first.deadline <= now:
-            if first.job is not None:
-                first.job.wanted = True
             commands += [self._refuse(first.opening.number, hold(HoldReason.DEADLINE))]
             commands += self._end_if_idle(first.job)
         for pending in self._pending.parked():
@@ -268,7 +261,7 @@ class Gate:
             job = self._jobs.add(Job(self._name(), opening.identity, sealed, report=report))
             commands.append(Take(job.number, opening.number))
             if report is None:
-                commands += [*self._make_room(job), Scan(job.number, sealed)]
+                commands.append(Scan(job.number, sealed))
         job.waiters.append(opening.number)
         self._pending[opening.number].job = job
         return [*commands, *([self._ask(opening.number, report)] if report else [])]
@@ -279,8 +272,6 @@ class Gate:
 
     def _put_off(self, opening: Opening, job: Job | None) -> list[Command]:
         """Refuse an open at once, and have the file judged without it."""
-        if job is not None:
-            job.wanted = True
         later = [Defer(opening.number)] if job is None else []
         return [*later, self._refuse(opening.number, hold(HoldReason.SCAN_PENDING))]
 
@@ -377,22 +368,15 @@ class Gate:
         job = self._jobs.of(inode)
         return self._end(job, cancel=True) if job and not job.waiters else []
 
-    def _make_room(self, wait_for: Job) -> list[Command]:
-        """Put scans off that nobody waits for, when an open waits for another."""
-        idle = [j for j in self._jobs.background() if j is not wait_for and not j.wanted]
-        long = [j for j in idle if self._forecast(j.identity, j.number) > self._settings.yield_s]
-        return [command for job in long for command in self._end(job, cancel=True, again=True)]
-
     def _end_if_idle(self, job: Job | None) -> list[Command]:
         """End a judgement that nobody waits for, unless its scan still runs."""
         if job is None or job.waiters or job.scanning or self._jobs.get(job.number) is not job:
             return []
         return self._end(job)
 
-    def _end(self, job: Job, *, cancel: bool = False, again: bool = False) -> list[Command]:
+    def _end(self, job: Job, *, cancel: bool = False) -> list[Command]:
         self._jobs.remove(job)
-        drop = Drop(job.number, cancel=cancel and job.scanning, again=again)
-        return [drop, *self._examine(job.inode)]
+        return [Drop(job.number, cancel=cancel and job.scanning), *self._examine(job.inode)]
 
 
 def _why_unusable(report: Report, *, unchanged: bool) -> HoldReason | None:

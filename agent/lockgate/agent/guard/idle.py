@@ -13,14 +13,15 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from lockgate.agent.guard.backlog import Backlog, Waiting
+from lockgate.agent.guard.backlog import Backlog
 from lockgate.agent.guard.custody import identity_of
 from lockgate.agent.guard.gate import Gate
 from lockgate.agent.guard.opens import Opens
 from lockgate.agent.guard.walk import Walk
 
-#: Scans that nobody waits for, handed to the workers at once: the second keeps them busy.
-_AT_ONCE = 2
+#: Scans that nobody waits for, handed to the workers at once. None of them queues there, so
+#: that an open which joins one never waits for another.
+_AT_ONCE = 1
 
 
 class Poller(Protocol):
@@ -72,10 +73,10 @@ class IdleWork:
         """Start what there is time for."""
         quiet = not self._gate.waits and self._quiet_in(now) <= 0
         while self._gate.background < _AT_ONCE:
-            waiting = self._backlog.take(wanted_only=not quiet)
-            if waiting is None:
+            fd = self._backlog.take(wanted_only=not quiet)
+            if fd is None:
                 break
-            self._judge(waiting)
+            self._judge(fd)
         if quiet:
             self._go_on_walking()
 
@@ -87,14 +88,13 @@ class IdleWork:
     def _quiet_in(self, now: float) -> float:
         return self._opens.last_event + self._quiet_s - now
 
-    def _judge(self, waiting: Waiting) -> None:
-        status = os.fstat(waiting.fd)
+    def _judge(self, fd: int) -> None:
         try:
+            status = os.fstat(fd)
             if status.st_nlink:
-                identity = identity_of(status)
-                self._opens.do(self._gate.idle(waiting.fd, identity, wanted=waiting.wanted))
+                self._opens.do(self._gate.idle(fd, identity_of(status)))
         finally:
-            os.close(waiting.fd)
+            os.close(fd)
 
     def _go_on_walking(self) -> None:
         if self._walk is None:

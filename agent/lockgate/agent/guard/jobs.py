@@ -18,15 +18,11 @@ from lockgate.wire.transfer import FileIdentity
 
 @dataclass(slots=True)
 class Job:
-    """One judgement. ``sealed``: under a read lease; ``report`` None: it is being scanned.
-
-    ``wanted``: an open was refused because this scan takes long, and will be tried again.
-    """
+    """One judgement. ``sealed``: under a read lease; ``report`` None: it is being scanned."""
 
     number: int
     identity: FileIdentity
     sealed: bool
-    wanted: bool = False
     report: Report | None = None
     waiters: list[int] = field(default_factory=list)
 

@@ -245,8 +245,6 @@ class Opens:
 
     def do(self, wanted: Sequence[Command]) -> None:
         """Do what the gate wants, in order."""
-        if not wanted:
-            return
         looks: dict[int, Looks] = {}
         for command in wanted:
             match command:
@@ -255,20 +253,23 @@ class Opens:
                     self._pass(number)
                 case Settle():
                     self._settle(command)
-                case Take(job, number):
-                    self._take(job, number)
-                case Scan():
-                    self._scan(command)
-                case Ask(ask, number, report):
-                    transfer = self._transfers[number] = self._transfer(number)
-                    self._asked[ask] = transfer.transfer_id
-                    self._decider.request(ask, transfer, report)
+                case Ask():
+                    self._ask(command)
                 case Examine(number, admitted):
                     self._examine(number, admitted, looks)
-                case Drop(job, cancel, again):
-                    self._drop(job, cancel=cancel, again=again)
-                case Defer(number):
-                    self._backlog.put_first(number)
+                case _:
+                    self._judge(command)
+
+    def _judge(self, command: Take | Scan | Drop | Defer) -> None:
+        match command:
+            case Take(job, number):
+                self._take(job, number)
+            case Scan():
+                self._scan(command)
+            case Drop(job, cancel):
+                self._drop(job, cancel=cancel)
+            case Defer(number):
+                self._backlog.put_first(number)
 
     def _pass(self, fd: int) -> None:
         self._answers.allow(fd)
@@ -300,17 +301,17 @@ class Opens:
             background=command.background,
         )
 
-    def _drop(self, job: int, *, cancel: bool, again: bool) -> None:
+    def _ask(self, command: Ask) -> None:
+        transfer = self._transfers[command.number] = self._transfer(command.number)
+        self._asked[command.ask] = transfer.transfer_id
+        self._decider.request(command.ask, transfer, command.report)
+
+    def _drop(self, job: int, *, cancel: bool) -> None:
         if cancel:
             self._workers.cancel(job)
         custody = self._custodies.pop(job, None)
-        if custody is None:
-            return
-        if again:
-            fd = custody.give_up()
-            if not self._backlog.offer(fd, os.fstat(fd)):
-                os.close(fd)
-        custody.close()
+        if custody is not None:
+            custody.close()
 
     def _examine(self, number: int, admitted: frozenset[int], looks: dict[int, Looks]) -> None:
         """Look for the users of a parked writer's file; one look serves all that wait now."""
