@@ -53,7 +53,7 @@ def _marker() -> bytes:
 
 def _filled(start: bytes, marker: bytes) -> bytes:
     line = b"an ordinary line, and then " + marker + b"\n"
-    return (start + line * (_SIZE // len(line)))[: _SIZE - 1] + b"\n"
+    return (start + line * (_SIZE // len(line) + 1))[: _SIZE - 1] + b"\n"
 
 
 def _private_key() -> bytes:

@@ -45,16 +45,15 @@ class Ground:
         """The folder that is guarded."""
         return self.mount_point / "zone"
 
-    def place(self, content: Content) -> Place:
+    def place(self, content: Content, *, ends_with_read: bool = True) -> Place:
         """New folders for one attempt."""
         name = f"{next(self._numbers):05}"
         folders = (self.zone / name, self.mount_point / "outside" / name, self.scratch / name)
         for folder in folders:
             folder.mkdir(parents=True)
             folder.chmod(0o777)
-        return Place(
-            self.filesystem, self.mount_point, self.device, self.image, *folders, content, clean()
-        )
+        where = (self.filesystem, self.mount_point, self.device, self.image, *folders)
+        return Place(*where, content, clean(), ends_with_read)
 
 
 def clear(place: Place) -> None:

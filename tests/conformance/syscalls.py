@@ -7,7 +7,6 @@ as in the kernel's user headers.
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import platform
 import struct
@@ -34,8 +33,6 @@ RESOLVE_IN_ROOT = 0x10
 FICLONE = 0x40049409
 FICLONERANGE = 0x4020940D
 FIDEDUPERANGE = 0xC0189436
-XFS_IOC_EXCHANGE_RANGE = 0x40285881
-EXT4_IOC_MOVE_EXT = 0xC028660F
 
 _SYS_OPENAT2 = 437
 _FSCONFIG_SET_STRING = 1
@@ -127,12 +124,6 @@ def mount_detached(kind: str, source: str) -> int:
     return checked(libc.fsmount(context, 0, 0), "fsmount")
 
 
-def punch(fd: int, mode: int, offset: int, length: int) -> None:
-    """fallocate(2) with a mode."""
-    libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-    checked(libc.fallocate(fd, mode, offset, length), "fallocate")
-
-
 def vmsplice(fd: int, body: bytes) -> int:
     """vmsplice(2) of one buffer."""
     buffer = ctypes.create_string_buffer(body, len(body))
@@ -187,8 +178,3 @@ def exec_fd(fd: int, *arguments: bytes) -> None:
     words = (ctypes.c_char_p * (len(arguments) + 1))(*arguments, None)
     variables = (ctypes.c_char_p * 1)(None)
     checked(libc.execveat(fd, b"", words, variables, AT_EMPTY_PATH), "execveat")
-
-
-def errno_of(error: BaseException) -> int:
-    """The errno of an OSError; 0 of anything else."""
-    return error.errno or errno.EIO if isinstance(error, OSError) else 0

