@@ -21,11 +21,13 @@ from lockgate.scan.report import (
     FindingKind,
     Gap,
     GapReason,
+    Occurrence,
     Report,
 )
 from lockgate.wire.transfer import Decision, HoldReason, Receipt, Transfer, Verdict, hold
 
 ENGINE = EngineInfo(version="test", rule_pack="test", profile="standard", searches=("marker",))
+PLACE = (Occurrence("marker", 0, 6),)
 SLOW_S = 1.0
 
 
@@ -33,7 +35,7 @@ def report_on(content: bytes, path: str = "") -> Report:
     """The report of a scan that knows only markers."""
     classes = {b"SECRET": FindingClass.PROTECTED, b"PRIVATE": FindingClass.PRIVATE}
     findings = tuple(
-        Finding(FindingKind.PRIVATE_KEY, found, "rsa", 2048, f"sha256:{mark.decode()}", (), ())
+        Finding(FindingKind.PRIVATE_KEY, found, "rsa", 2048, f"sha256:{mark.decode()}", (), PLACE)
         for mark, found in classes.items()
         if mark in content
     )

@@ -4,22 +4,38 @@ Rules enforced here:
 
 1. A file is judged by one descriptor, which is ours until :meth:`Judging.finish`.
 2. Every file that was begun comes back judged, once for each time it was asked about.
-3. Nothing here waits: the caller polls :meth:`Judging.filenos`.
+3. Nothing here waits: the caller polls :meth:`Judging.filenos` and calls
+   :meth:`Judging.turn`, which tells each file's own zone.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from lockgate.agent.ports import Decider, Workers
 from lockgate.scan.report import Report
 from lockgate.wire.ids import uuid7
-from lockgate.wire.transfer import Decision, Receipt, Transfer
+from lockgate.wire.transfer import Decision, HoldReason, Receipt, Transfer
 
 Subject = TypeVar("Subject")
+
+#: Holds that are about this host or the controller, not about the file.
+TRANSIENT = frozenset(
+    {
+        HoldReason.CONTROLLER_UNREACHABLE,
+        HoldReason.CERTIFICATE,
+        HoldReason.SCAN_PENDING,
+        HoldReason.DEADLINE,
+        HoldReason.OVERLOAD,
+        HoldReason.AGENT_DOWN,
+        HoldReason.SPOOL_FULL,
+        HoldReason.STORE_FULL,
+        HoldReason.RULE_PACK,
+    }
+)
 
 
 @dataclass(slots=True)
@@ -27,6 +43,7 @@ class _Job(Generic[Subject]):
     subject: Subject
     fd: int
     transfer: Transfer
+    settle: Callable[[Judged[Subject]], None]
     report: Report | None = None
 
 
@@ -55,12 +72,18 @@ class Judging(Generic[Subject]):
         return len(self._jobs)
 
     def filenos(self) -> Sequence[int]:
-        """Descriptors to poll; readable while :meth:`collect` has something."""
+        """Descriptors to poll; readable while :meth:`turn` has something to do."""
         return (*self._workers.filenos(), self._decider.fileno())
 
-    def begin(self, subject: Subject, fd: int, transfer: Transfer) -> None:
-        """Have ``fd`` scanned and decided; takes the descriptor over."""
-        number = self._add(_Job(subject, fd, transfer))
+    def begin(
+        self,
+        subject: Subject,
+        fd: int,
+        transfer: Transfer,
+        settle: Callable[[Judged[Subject]], None],
+    ) -> None:
+        """Have ``fd`` scanned and decided, then call ``settle``; takes the descriptor over."""
+        number = self._add(_Job(subject, fd, transfer, settle))
         self._workers.submit(
             number,
             fd,
@@ -70,19 +93,22 @@ class Judging(Generic[Subject]):
             background=True,
         )
 
-    def ask_again(self, judged: Judged[Subject]) -> None:
+    def ask_again(self, judged: Judged[Subject], settle: Callable[[Judged[Subject]], None]) -> None:
         """Have a scanned file decided once more, as a transfer of its own."""
         transfer = replace(judged.transfer, transfer_id=uuid7())
-        number = self._add(_Job(judged.subject, judged.fd, transfer, judged.report))
-        self._decider.request(number, transfer, judged.report)
+        job = _Job(judged.subject, judged.fd, transfer, settle, judged.report)
+        self._decider.request(self._add(job), transfer, judged.report)
 
-    def collect(self) -> list[Judged[Subject]]:
-        """Files that are decided since the last call."""
+    def turn(self) -> None:
+        """Pass on what was scanned, and settle what was decided, since the last turn."""
         for number, report in self._workers.collect():
             if job := self._jobs.get(number):
                 job.report = report
                 self._decider.request(number, job.transfer, report)
-        return list(self._decided())
+        for number, decision in self._decider.collect():
+            done = self._jobs.pop(number, None)
+            if done is not None and done.report is not None:
+                done.settle(Judged(done.subject, done.fd, done.transfer, done.report, decision))
 
     def finish(self, judged: Judged[Subject], receipt: Receipt) -> None:
         """Give the descriptor back and keep what was done."""
@@ -100,11 +126,3 @@ class Judging(Generic[Subject]):
         self._last += 1
         self._jobs[self._last] = job
         return self._last
-
-    def _decided(self) -> list[Judged[Subject]]:
-        decided = []
-        for number, decision in self._decider.collect():
-            job = self._jobs.pop(number, None)
-            if job is not None and job.report is not None:
-                decided.append(Judged(job.subject, job.fd, job.transfer, job.report, decision))
-        return decided
