@@ -15,7 +15,9 @@ from typing import Annotated, NoReturn
 import typer
 
 StateDir = Annotated[Path, typer.Option("--state-dir", help="Where the agent keeps its state.")]
-RunDir = Annotated[Path, typer.Option("--run-dir", help="Where the agent keeps its sockets.")]
+RunDir = Annotated[
+    Path, typer.Option("--run-dir", readable=False, help="Where the agent keeps its sockets.")
+]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 USAGE = 2
 

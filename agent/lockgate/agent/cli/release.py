@@ -27,7 +27,7 @@ _COMPLAINTS_S = 60.0
 
 
 def release(
-    path: Annotated[Path, typer.Argument(help="The file.")],
+    path: Annotated[Path, typer.Argument(readable=False, help="The file.")],
     to: Annotated[Path | None, typer.Option(help="Where to; else standard output.")] = None,
     follow: Annotated[  # noqa: FBT002 - a flag
         bool, typer.Option("--follow", help="Append what is written, until interrupted.")

@@ -55,10 +55,11 @@ class Copy:
             os.pwrite(self._writer, bytes(start), 0)
 
     def seal(self) -> int:
-        """Give up writing for good; the descriptor to read."""
+        """Give up writing for good; the descriptor to read, at its beginning."""
         if self._writer >= 0:
             os.close(self._writer)
             self._writer = -1
+            os.lseek(self.reader, 0, os.SEEK_SET)  # the scan has moved it
         return self.reader
 
     def close(self) -> None:

@@ -14,8 +14,10 @@ Rules enforced here:
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,8 +29,9 @@ from lockgate.agent.release.client import DeskLine, DeskLostError, Handed
 from lockgate.agent.release.increments import CONTEXT, releasable
 
 _BLOCK = 1 << 20
-#: Steps without growth after which a rotated file has ended.
-_QUIET_STEPS = 3
+_TRY_AGAIN = frozenset({errno.EAGAIN, errno.EBUSY})
+#: Seconds without growth after which a rotated file has ended: its writer is told to reopen.
+_QUIET_S = 5.0
 
 
 class RefusedError(Exception):
@@ -37,13 +40,17 @@ class RefusedError(Exception):
 
 @dataclass(slots=True)
 class _Source:
-    """The file that is followed now. ``settled``: how far it reached a step ago."""
+    """The file that is followed now.
+
+    ``settled``: how far it reached a step ago; ``asked``: how far it was asked for;
+    ``grown``: when it last grew, or had its name, by the monotonic clock.
+    """
 
     fd: int
     offset: int
     settled: int = 0
-    quiet: int = 0
     asked: int = -1
+    grown: float = 0.0
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -55,13 +62,19 @@ class Follower:
     """Appends the judged part of ``path`` to ``target``; call :meth:`step` again and again."""
 
     def __init__(
-        self, run_dir: Path, path: Path, target: Path, complain: Callable[[str], None]
+        self,
+        run_dir: Path,
+        path: Path,
+        target: Path,
+        complain: Callable[[str], None],
+        quiet_s: float = _QUIET_S,
     ) -> None:
         """``complain`` is told, in a sentence, of what does not go on."""
         self._run_dir = run_dir
         self._path = path
         self._target = target
         self._complain = complain
+        self._quiet_s = quiet_s
         self._position = target.with_name(f"{target.name}.position")
         self._line: DeskLine | None = None
         self._source: _Source | None = None
@@ -82,7 +95,11 @@ class Follower:
         except (NoAgentError, DeskLostError) as error:
             self.close_line()
             self._complain(str(error))
-            return 0
+        except OSError as error:
+            if error.errno not in _TRY_AGAIN:
+                raise
+            self._complain(f"waiting: {error.strerror}")
+        return 0
 
     def close_line(self) -> None:
         """End the connection; the next step makes another."""
@@ -116,14 +133,14 @@ class Follower:
         return offset if same and offset <= status.st_size else 0
 
     def _advance(self, source: _Source) -> int:
-        size = os.fstat(source.fd).st_size
+        size, now = os.fstat(source.fd).st_size, time.monotonic()
         if size < source.offset:
-            source.offset = source.settled = 0
-        ended = self._moved_on(source) and source.quiet >= _QUIET_STEPS
-        source.quiet = source.quiet + 1 if size == source.settled else 0
+            source.offset, source.settled, source.asked = 0, 0, -1
+        if size != source.settled or not self._moved_on(source):
+            source.grown = now
+        ended = now - source.grown >= self._quiet_s
         done = 0
         if source.settled > source.offset and (source.settled != source.asked or ended):
-            source.asked = source.settled
             done = self._take(source, last=ended)
         source.settled = size
         if ended and not done:
@@ -153,7 +170,6 @@ class Follower:
         handed = self._line.open(f"/proc/self/fd/{source.fd}", parts=parts)
         try:
             if handed.passing:
-                source.asked = -1
                 self._complain(f"waiting: {handed.message}")
                 return 0
             if handed.fd < 0:
@@ -166,6 +182,7 @@ class Follower:
         if handed.end is not None and done < handed.end - handed.first:
             raise RefusedError("the file was cut while it was read; start again")
         source.offset += done
+        source.asked = source.settled
         self._note(source)
         return done
 
