@@ -29,10 +29,11 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from lockgate.agent.canary.ways import WAYS
 from lockgate.agent.folders import open_hidden
@@ -66,24 +67,29 @@ class Tried:
     bytes: int
 
 
-def pairs(forms: list[str], number: int) -> Iterator[tuple[str, str]]:
+def pairs(forms: Sequence[str], number: int) -> Iterator[tuple[str, str]]:
     """Form and way of each attempt of round ``number``."""
     for place, way in enumerate(WAYS):
         yield forms[(place + number) % len(forms)], way
 
 
-def write(folder: int, form: dict[str, object]) -> Canary:
-    """A fresh file of a form."""
-    content = bytearray(base64.b64decode(str(form["content"])))
-    at, size = int(str(form["noise_at"])), int(str(form["noise_bytes"]))
+def content_of(form: Mapping[str, Any]) -> bytes:
+    """What a file of a form holds, with noise of its own."""
+    content = bytearray(base64.b64decode(form["content"]))
+    at, size = form["noise_at"], form["noise_bytes"]
     content[at : at + size] = secrets.token_hex(size)[:size].encode()
+    return bytes(content)
+
+
+def write(folder: int, form: Mapping[str, Any]) -> Canary:
+    """A fresh file of a form."""
     name = secrets.token_hex(8)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     file = os.open(name, flags, 0o600, dir_fd=folder)
     try:
         status = os.fstat(file)
         with os.fdopen(os.dup(file), "wb") as target:
-            target.write(content)
+            target.write(content_of(form))
     finally:
         os.close(file)
     return Canary(str(form["form"]), name, status.st_dev, status.st_ino)
@@ -127,7 +133,7 @@ def finish(read_end: int) -> tuple[int, int]:
 
 
 def probe(
-    folder: int, forms: list[dict[str, object]], number: int, limit_s: int
+    folder: int, forms: Sequence[Mapping[str, Any]], number: int, limit_s: int
 ) -> Iterator[Tried]:
     """One round in the zone's own folder."""
     fcntl.flock(folder, fcntl.LOCK_EX)
