@@ -57,13 +57,13 @@ def weaken(kind: str) -> None:
     """Replace one part of what an agent is put together from, for the life of this process."""
     allow = fanotify.Answers.allow
     if kind == "scanner":
-        mock.patch.object(run, "pool_of", lambda *_: WeakWorkers(b"clean")).start()
+        mock.patch.object(run, "pool_of", return_value=WeakWorkers(b"clean")).start()
     elif kind == "dead":
-        mock.patch.object(run, "pool_of", lambda *_: WeakWorkers(b"LOST")).start()
+        mock.patch.object(run, "pool_of", return_value=WeakWorkers(b"LOST")).start()
     elif kind == "listener":
         mock.patch.object(fanotify.Answers, "deny", lambda self, fd, *_: allow(self, fd)).start()
     elif kind == "markless":
-        mock.patch.object(fanotify, "mark", lambda *_: None).start()
+        mock.patch.object(fanotify, "mark").start()
 
 
 def main() -> None:
