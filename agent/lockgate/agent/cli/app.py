@@ -20,7 +20,8 @@ from lockgate.agent.cli import intake, quarantine
 from lockgate.agent.cli.common import USAGE, Json, RunDir, StateDir, fail, failures
 from lockgate.agent.cli.release import release
 from lockgate.agent.cli.status import status
-from lockgate.agent.config import DEFAULT_RUN, DEFAULT_STATE, AgentSettings, Mode
+from lockgate.agent.cli.why import why
+from lockgate.agent.config import DEFAULT_RUN, DEFAULT_STATE, AgentSettings, Guarding, Mode
 from lockgate.scan.limits import Profile
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app.add_typer(intake.app, name="intake")
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(status)
 app.command()(release)
+app.command()(why)
 
 
 @app.command()
@@ -70,6 +72,9 @@ def guard(
     directories: Annotated[list[Path], typer.Argument(metavar="DIR...", help="The zones.")],
     policy: Annotated[list[Path] | None, typer.Option(help="Policy (YAML).")] = None,
     mode: Annotated[Mode, typer.Option(help="What is done about a zone.")] = Mode.ENFORCE,
+    guarding: Annotated[
+        Guarding, typer.Option(help="Ask about opens, or about every read too.")
+    ] = Guarding.OPEN,
     registry: Annotated[list[Path] | None, typer.Option(help="Protected keys.")] = None,
     profile: Annotated[Profile, typer.Option(help="How much work a scan does.")] = Profile.STANDARD,
     signing: Annotated[bool, typer.Option(help="Keys are used to sign in these zones.")] = False,  # noqa: FBT002 - a flag
@@ -86,7 +91,8 @@ def guard(
         scan = ScanSettings(workers=workers, profile=profile, registry_files=tuple(registry or ()))
         settings = AgentSettings(
             zones=tuple(
-                ZoneSettings(d.absolute(), signing=signing, mode=mode) for d in directories
+                ZoneSettings(d.absolute(), signing=signing, mode=mode, guarding=guarding)
+                for d in directories
             ),
             state_dir=state_dir.resolve(),
             run_dir=run_dir.resolve(),
@@ -96,28 +102,6 @@ def guard(
             scan=scan,
         )
     _start(settings, local=True)
-
-
-@app.command()
-def why(
-    path: Annotated[Path, typer.Argument(help="The file.")],
-    state_dir: StateDir = DEFAULT_STATE,
-    as_json: Json = False,  # noqa: FBT002 - a flag
-) -> None:
-    """Explain the last verdict on a file: who tried, what was found, what to do."""
-    from lockgate.agent.verdicts import journal
-    from lockgate.agent.verdicts.why import last, sentences
-
-    with failures():
-        explained = last(journal.read(state_dir / "journal"), path)
-    if as_json:
-        known = {"decision": explained.decision, "receipt": explained.receipt}
-        typer.echo(json.dumps(known, sort_keys=True))
-    else:
-        for sentence in sentences(explained):
-            typer.echo(sentence)
-    if explained.decision is None and explained.receipt is None:
-        raise typer.Exit(1)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 Rules enforced here:
 
 1. A file is found by its path or by its device and inode, so that a hard link explains itself.
+   It is never opened for that.
 2. Every explanation ends with what to do.
 """
 
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lockgate.agent.ports import Progress
+from lockgate.agent.verdicts import who
 from lockgate.scan.names import escape_name
 from lockgate.scan.report import GapReason
 from lockgate.wire.transfer import Enforcement, HoldReason
@@ -31,7 +34,6 @@ _RETRY = {
     HoldReason.SCAN_PENDING,
     HoldReason.DEADLINE,
     HoldReason.CHANGED,
-    HoldReason.LIVE_WRITER,
     HoldReason.OVERLOAD,
     HoldReason.WORKER_LOST,
 }
@@ -50,16 +52,18 @@ _REPAIR = {
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """The last decision on a file, if there was one, and the last attempt on it."""
+    """The last decision on a file, the last attempt on it, and how far a running scan is."""
 
     decision: dict[str, Any] | None
     receipt: dict[str, Any] | None
+    progress: Progress | None = None
 
 
 def last(entries: Iterable[dict[str, Any]], path: Path) -> Explained:
     """What the journal's ``entries`` say last of ``path``."""
     name = escape_name(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
-    inode = _inode(path)
+    status = status_of(path)
+    inode = (status.st_dev, status.st_ino) if status else None
     decision = receipt = None
     transfers: set[str] = set()
     for entry in entries:
@@ -73,12 +77,12 @@ def last(entries: Iterable[dict[str, Any]], path: Path) -> Explained:
     return Explained(decision, receipt)
 
 
-def _inode(path: Path) -> tuple[int, int] | None:
+def status_of(path: Path) -> os.stat_result | None:
+    """The file's numbers, which no guard asks about; None: it is not there."""
     try:
-        status = path.stat()
+        return path.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino
 
 
 def _is_of(transfer: dict[str, Any], name: str, inode: tuple[int, int] | None) -> bool:
@@ -88,6 +92,8 @@ def _is_of(transfer: dict[str, Any], name: str, inode: tuple[int, int] | None) -
 
 def sentences(explained: Explained) -> Iterator[str]:
     """The explanation, one sentence a line."""
+    if explained.progress is not None:
+        yield _running(explained.progress)
     if explained.receipt is not None:
         yield from _attempt(explained.receipt)
     if explained.decision is not None:
@@ -98,12 +104,23 @@ def sentences(explained: Explained) -> Iterator[str]:
     yield f"What to do: {_advice(explained)}"
 
 
+def _running(progress: Progress) -> str:
+    done = f"{progress.done_bytes:,} of {progress.total_bytes:,} bytes"
+    return f"It is being scanned now: {done}, about {_seconds(progress)} more."
+
+
+def _seconds(progress: Progress) -> str:
+    seconds = max(1, round(progress.remaining_s))
+    return "a second" if seconds == 1 else f"{seconds} seconds"
+
+
 def _attempt(entry: dict[str, Any]) -> Iterator[str]:
     receipt = entry["receipt"]
     yield f"At {receipt['enforce_time']}, {_event(receipt)}."
     if receipt["errno_value"]:
         error = os.strerror(receipt["errno_value"])
         yield f'It got the error "{error}" instead of the file.'
+    yield from who.circumstances(receipt["opener"] or {})
     if receipt["quarantine_path"]:
         yield f"The file was moved to {receipt['quarantine_path']}."
 
@@ -112,8 +129,8 @@ def _event(receipt: dict[str, Any]) -> str:
     """What happened; only a guarded open knows who, and was stopped or not."""
     opener, path = receipt["opener"], receipt["path"]
     if opener:
-        who = opener["executable"] or "a process"
-        return f"{who} (pid {opener['pid']}, user {opener['uid']}) tried to read {path}"
+        did = "tried to read" if receipt["errno_value"] else "was let in to read"
+        return f"{who.process(opener)} {did} {path}"
     match Enforcement(receipt["enforcement"]):
         case Enforcement.RESTORED:
             return f"{path} was put back from quarantine"
@@ -149,11 +166,15 @@ def _verdict(decision: dict[str, Any]) -> str:
 
 
 def _advice(explained: Explained) -> str:
+    if explained.progress is not None:
+        return f"Try again in about {_seconds(explained.progress)}."
     source = explained.decision["decision"] if explained.decision else None
     source = source or (explained.receipt["receipt"] if explained.receipt else None)
     if source is None:
         return "Nothing is known of this file; open it, and ask again."
     reason = HoldReason(source["hold_reason"]) if source["hold_reason"] else None
+    if reason is HoldReason.LIVE_WRITER:
+        return "Try again when it is closed, or have a copy judged: `lockgate agent release PATH`."
     if reason in _RETRY:
         return "Try again."
     if reason in _REPAIR:
