@@ -158,7 +158,9 @@ def test_a_good_pool_has_no_weakness(pool: WorkerPool, tmp_path: Path) -> None:
 class _Blind:
     """A scanner that finds nothing."""
 
-    def scan_fd(self, fd: int, name: str, *, progress: Told | None = None) -> Report:
+    def scan_fd(
+        self, fd: int, name: str, *, progress: Told | None = None, follow: bool = False
+    ) -> Report:
         """Find nothing."""
         return a_report(name)
 

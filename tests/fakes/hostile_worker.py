@@ -85,7 +85,9 @@ TRIES: Mapping[str, Callable[[int], object]] = {
 class HostileScanner:
     """Does what the file says, and reports that nothing is wrong with it."""
 
-    def scan_fd(self, fd: int, name: str, *, progress: Told | None = None) -> Report:
+    def scan_fd(
+        self, fd: int, name: str, *, progress: Told | None = None, follow: bool = False
+    ) -> Report:
         """Try; also an error would be reported as a clean file."""
         order = os.pread(fd, 64, 0).strip().decode()
         with contextlib.suppress(OSError, ValueError):

@@ -310,6 +310,8 @@ class WorkerPool:
                 yield crew, worker
 
     def _note_rate(self, crew: Crew, job: Job, took_s: float) -> None:
+        if job.follow:  # it may have waited for the writer
+            return
         with self._lock:
             crew.rates.note(job.size, took_s)
 

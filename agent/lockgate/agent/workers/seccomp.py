@@ -30,6 +30,8 @@ _ALL_THREADS = 1
 _PROT_EXEC = 0x4
 _MAP_SHARED = 0x1
 _MAP_ANONYMOUS = 0x20
+#: F_OFD_GETLK is the only command with the bit of open file descriptions and one bit more.
+_F_OFD, _F_OFD_GETLK = 0x20, 0x24
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -55,6 +57,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             "close": 3,
             "exit": 60,
             "exit_group": 231,
+            "fcntl": 72,
             "fstat": 5,
             "futex": 202,
             "getpid": 39,
@@ -92,6 +95,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             "close": 57,
             "exit": 93,
             "exit_group": 94,
+            "fcntl": 25,
             "fstat": 80,
             "futex": 98,
             "getpid": 172,
@@ -132,6 +136,8 @@ class _Bits:
 
 
 _CONDITIONS: Mapping[str, tuple[_Bits, ...]] = {
+    # Asking for a lock, to see whether a file still grows; nothing else that fcntl(2) can do.
+    "fcntl": (_Bits(1, required=_F_OFD, forbidden=0xFFFFFFFF ^ _F_OFD_GETLK),),
     "mmap": (
         _Bits(2, forbidden=_PROT_EXEC),
         _Bits(3, required=_MAP_ANONYMOUS, forbidden=_MAP_SHARED),
