@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +28,7 @@ from lockgate.wire.ids import uuid7
 RECORDS = "records"
 _PATIENCE_S = 0.5
 _KILL_S = 0.2
+_SYSTEMD = Path("/run/systemd/system")  # there when systemd is pid 1 (sd_booted(3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ def disarm(run_dir: Path, state_dir: Path) -> DisarmRecord:
     except OSError:
         refused = _take_off(run_dir)
         killed = agent.pid if agent is not None and living else 0
+    if killed:
+        _keep_from_restart()
     armed = bool(holders) or living
     record = _record(armed=armed, killed=killed, refused=refused)
     if armed:
@@ -99,6 +104,14 @@ def _take_off(run_dir: Path) -> int:
         processes.kill(pids, _KILL_S)
         pids = processes.holders_of(run_dir)
     return fanotify.Answers(group).take_off(limit) if group is not None else 0
+
+
+def _keep_from_restart() -> None:
+    """An agent that was killed has failed, and pid 1 would start it again."""
+    if _SYSTEMD.is_dir():
+        with suppress(OSError, subprocess.SubprocessError):
+            command = ["systemctl", "--no-block", "stop", "lockgate-agent.service"]
+            subprocess.run(command, timeout=_PATIENCE_S, capture_output=True, check=False)
 
 
 def _record(*, armed: bool, killed: int, refused: int) -> DisarmRecord:

@@ -112,6 +112,7 @@ class Holder:
         self._standby = Standby(max(silence_s, _STANDBY_SILENCE_S))
         self._stored = self._store()
         self._changed = True
+        self._next_sign = 0.0
         self._ended = False
 
     def run(self) -> None:
@@ -143,6 +144,14 @@ class Holder:
         if answering and self._agent is None and self._held.group in ready:
             self._answers.refuse(fanotify.events(self._answers.read()))
         self._look_for_marks()
+        self._tell_service_manager()
+
+    def _tell_service_manager(self) -> None:
+        """One sign of life in a while: a stopped holder is ended and started again."""
+        now = time.monotonic()
+        if now >= self._next_sign:
+            self._next_sign = now + _TICK_S
+            systemd.notify("WATCHDOG=1")
 
     def _grace_left(self) -> float:
         return self._alone_since + self._grace_s - time.monotonic()
