@@ -359,10 +359,14 @@ def test_death_between_any_two_steps_loses_and_doubles_nothing(
             staging.close()
 
     def finish(staging: Staging, staged: Staged) -> None:
-        os.close(staging.copy(staged))
+        fd = staging.copy(staged)
+        try:
+            staging.make_durable([fd])
+        finally:
+            os.close(fd)
         allowed = content == b"text"
         target = staging.release(staged) if allowed else staging.hold(staged, {"why": "test"})
-        staging.settle(staged, target)
+        staging.settle({staged.key: target})
 
     put(box, "folder/name", content)
     cuts = 0

@@ -68,6 +68,7 @@ class Outbox:
         self._active: set[str] = set()
         self._ask_again: deque[Judged[Staged]] = deque()
         self._asking = 0
+        self._decided: list[Judged[Staged]] = []
         self._pause_s = 0.0
         self._resume = 0.0
         self._next_look = 0.0
@@ -87,6 +88,7 @@ class Outbox:
         now = time.monotonic()
         if self._source.collect():
             self._woken = True
+        self._conclude()
         self._ask(now)
         self._take(now)
         times = [self._next_look]
@@ -107,7 +109,7 @@ class Outbox:
 
     def close(self) -> None:
         """Stop; what is staged is judged again by the next agent."""
-        for judged in self._ask_again:
+        for judged in (*self._ask_again, *self._decided):
             os.close(judged.fd)
         self._source.close()
         self._staging.close()
@@ -193,7 +195,7 @@ class Outbox:
             self._postpone(judged)
         else:
             self._pause_s = 0.0
-            self._conclude(judged)
+            self._decided.append(judged)
 
     def _postpone(self, judged: Judged[Staged]) -> None:
         """Keep a file until the decider can be asked; one of them asks for all."""
@@ -217,38 +219,61 @@ class Outbox:
         self._asking -= 1
         self._settle(judged)
 
-    def _conclude(self, judged: Judged[Staged]) -> None:
+    def _conclude(self) -> None:
+        """Move what is decided, as one batch: two waits for the disk, however many files."""
+        decided, self._decided = self._decided, []
+        if not decided:
+            return
+        broken = self._make_durable(decided)
+        places: dict[str, Path] = {}
+        receipts = [self._receipt(judged, places, broken) for judged in decided]
+        self._staging.settle(places)
+        for judged, receipt in zip(decided, receipts, strict=True):
+            self.counts[judged.decision.verdict.value.lower()] += 1
+            self._judging.finish(judged, receipt)
+
+    def _make_durable(self, decided: Sequence[Judged[Staged]]) -> OSError | None:
+        try:
+            self._staging.make_durable([judged.fd for judged in decided])
+        except OSError as error:
+            return error
+        return None
+
+    def _receipt(
+        self, judged: Judged[Staged], places: dict[str, Path], broken: OSError | None
+    ) -> Receipt:
+        """Move one file, and what is to be said of it; where it went is put into ``places``."""
         staged, receipt = judged.subject, receipt_of(judged.transfer, judged.decision, 0)
         self._active.discard(staged.key)
+        refused = replace(receipt, enforcement=Enforcement.DENIED)
         try:
-            receipt = self._move(judged, receipt)
+            if broken:
+                raise broken
+            if detail := self._not_settled(judged):
+                return replace(refused, detail=detail)
+            place = places[staged.key] = self._move(judged)
         except OSError as error:
             self._put_back(staged)
             self._missed[_word_of(error)] += 1
-            receipt = replace(
-                receipt,
-                enforcement=Enforcement.DENIED,
-                detail=f"not moved, put back into the outbox: {error.strerror}",
-            )
-        self.counts[judged.decision.verdict.value.lower()] += 1
-        self._judging.finish(judged, receipt)
+            why = f"not moved, put back into the outbox: {error.strerror}"
+            return replace(refused, detail=why)
+        done = receipt if judged.decision.verdict is Verdict.ALLOW else refused
+        return replace(done, detail=f"moved to {escape_name(str(place))}")
 
-    def _move(self, judged: Judged[Staged], receipt: Receipt) -> Receipt:
-        staged, allowed = judged.subject, judged.decision.verdict is Verdict.ALLOW
-        refused = replace(receipt, enforcement=Enforcement.DENIED)
+    def _not_settled(self, judged: Judged[Staged]) -> str:
+        """Why the file is judged once more instead of moved; empty: it can be moved."""
         if self._was_lost(judged):
-            self._again(staged)
-            return replace(refused, detail="the scan was lost; the file is scanned again")
+            self._again(judged.subject)
+            return "the scan was lost; the file is scanned again"
         if not self._is_what_was_judged(judged):
-            self._put_back(staged)
-            return replace(refused, detail="changed while it was judged; it is judged again")
-        if allowed:
-            target = self._staging.release(staged)
-        else:
-            target = self._staging.hold(staged, _why(judged))
-        self._staging.settle(staged, target)
-        done = receipt if allowed else refused
-        return replace(done, detail=f"moved to {escape_name(str(target))}")
+            self._put_back(judged.subject)
+            return "changed while it was judged; it is judged again"
+        return ""
+
+    def _move(self, judged: Judged[Staged]) -> Path:
+        if judged.decision.verdict is Verdict.ALLOW:
+            return self._staging.release(judged.subject)
+        return self._staging.hold(judged.subject, _why(judged))
 
     def _was_lost(self, judged: Judged[Staged]) -> bool:
         lost = any(gap.reason is GapReason.WORKER_LOST for gap in judged.report.gaps)

@@ -27,7 +27,8 @@ import fcntl
 import json
 import os
 import stat
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ _FILE, _COPY, _WHY = "file", "copy", "why.json"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LONGEST_NAME = 255
+_SYNCS_AT_ONCE = 16
 
 
 class StagingError(Exception):
@@ -91,6 +93,7 @@ class Staging:
             folder.mkdir(0o700, exist_ok=True)
         for folder in (self.released, self.held, self._staged):
             _check_ours(folder)
+        self._syncing = ThreadPoolExecutor(_SYNCS_AT_ONCE, thread_name_prefix="outbox-sync")
         self._lock = os.open(self._staged, _DIRECTORY)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -100,6 +103,7 @@ class Staging:
 
     def close(self) -> None:
         """Let another agent serve this outbox."""
+        self._syncing.shutdown()
         os.close(self._lock)
 
     def left_over(self, active: Container[str]) -> Iterator[Staged]:
@@ -142,7 +146,7 @@ class Staging:
         return staged
 
     def copy(self, staged: Staged) -> int:
-        """Our copy of a taken file, on the disk, as a descriptor to read.
+        """Our copy of a taken file, as a descriptor to read.
 
         Raises:
             NotReadyError: it is being written, or something else was put under its name.
@@ -161,6 +165,16 @@ class Staging:
         staged.source = before
         return fd
 
+    def make_durable(self, fds: Sequence[int]) -> None:
+        """Have copies on the disk, which must be so before they are released or held.
+
+        Several at once, so that the filesystem's journal is written once for many.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        list(self._syncing.map(os.fsync, fds))
+
     def unchanged(self, staged: Staged) -> bool:
         """Whether the sender's file still is what was copied."""
         try:
@@ -169,7 +183,9 @@ class Staging:
             return False
 
     def release(self, staged: Staged) -> Path:
-        """Let the copy appear in ``released``; the place it got. :meth:`settle` makes it last.
+        """Let the durable copy appear in ``released``; the place it got.
+
+        :meth:`settle` makes it last.
 
         Raises:
             OSError: not now; the file is still staged.
@@ -178,7 +194,7 @@ class Staging:
         return self._publish(staged, self.released)
 
     def hold(self, staged: Staged, why: Mapping[str, object]) -> Path:
-        """Let the copy appear in ``held``, with ``why`` in a JSON file beside it.
+        """Let the durable copy appear in ``held``, with ``why`` in a JSON file beside it.
 
         Raises:
             OSError: not now; the file is still staged.
@@ -191,11 +207,15 @@ class Staging:
         self._finish_hold(self._staged / staged.key)
         return target
 
-    def settle(self, staged: Staged, target: Path | None) -> None:
-        """Make a release or hold last through a power cut, and forget the staged entry."""
-        if target is not None:
-            sync_directory(target.parent)
-        _clear(self._staged / staged.key)
+    def settle(self, places: Mapping[str, Path]) -> None:
+        """Make releases and holds last through a power cut; ``places`` by the staged keys.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        list(self._syncing.map(sync_directory, {place.parent for place in places.values()}))
+        for key in places:
+            _clear(self._staged / key)
 
     def put_back(self, staged: Staged) -> None:
         """Give a file back to the outbox, as it was; under another name if that is taken.
@@ -233,7 +253,6 @@ class Staging:
                 os.fchown(target, -1, self.released.stat().st_gid)
             os.fchmod(target, 0o440 | status.st_mode & 0o004)
             os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-            os.fsync(target)
         finally:
             os.close(target)
         return os.open(path, _READ)
