@@ -174,7 +174,7 @@ def intake_export(
     """Write a dump out: as it is after an ALLOW, else encrypted (age). Recorded."""
     from lockgate.agent.intake.export import Exporting, export
     from lockgate.agent.intake.process import store_of
-    from lockgate.agent.intake.records import note_export
+    from lockgate.agent.intake.records import note_receipt
     from lockgate.agent.sealing import encrypt_to
 
     with failures():
@@ -182,9 +182,31 @@ def intake_export(
         how = Exporting(
             recipients=settings.intake.recipients,
             encrypt_to=encrypt_to,
-            record=lambda receipt: note_export(settings.state_dir, settings.run_dir, receipt),
+            record=lambda receipt: note_receipt(settings.state_dir, settings.run_dir, receipt),
         )
         receipt = export(store_of(settings), entry_id, to.absolute(), how)
+    typer.echo(f"{receipt.detail}: {receipt.path}")
+
+
+@app.command("discard")
+def intake_discard(
+    entry_id: Annotated[str, typer.Argument(metavar="ID")],
+    config: Config = None,
+    state_dir: StateDir = None,
+    run_dir: RunDir = None,
+) -> None:
+    """Remove a dump for good, to make room; what is known of the crash stays. Recorded."""
+    from lockgate.agent.intake.export import discard
+    from lockgate.agent.intake.process import store_of
+    from lockgate.agent.intake.records import note_receipt
+
+    with failures():
+        settings = _settings(config, state_dir, run_dir)
+        receipt = discard(
+            store_of(settings),
+            entry_id,
+            lambda receipt: note_receipt(settings.state_dir, settings.run_dir, receipt),
+        )
     typer.echo(f"{receipt.detail}: {receipt.path}")
 
 

@@ -11,7 +11,7 @@ Rules enforced here:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -42,6 +42,7 @@ class Why(Word):
     TRUNCATED = "truncated", "The stream ended before the end that its own headers tell."
     TOO_LONG = "too-long", "The stream went on behind the end that its own headers tell."
     DEADLINE = "deadline", "The stream stood still or took too long, and the process was let go."
+    DISCARDED = "discarded", "An operator removed the dump."
     INTAKE_ENDED = "intake-ended", "The intake ended while the dump was coming in."
 
 
@@ -152,10 +153,10 @@ def note_entry(folder: Path, entry: Entry) -> None:
     fresh.replace(folder / f"{entry.entry_id}.json")
 
 
-def read_entries(folder: Path) -> Iterator[Entry]:
-    """The entries of a folder, oldest first; a damaged one is passed over."""
+def read_entries(folder: Path, but: Container[str] = ()) -> Iterator[Entry]:
+    """The entries of a folder, oldest first, less those named; a damaged one is passed over."""
     for path in sorted(folder.glob("*.json")):
-        entry = read_entry(path)
+        entry = None if path.stem in but else read_entry(path)
         if entry is not None:
             yield entry
 

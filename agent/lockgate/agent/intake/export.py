@@ -1,4 +1,4 @@
-"""A dump that leaves the store: in the clear only when it was allowed, else encrypted.
+"""A dump that leaves the store, or ends: in the clear only when it was allowed, else encrypted.
 
 Rules enforced here:
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from lockgate.agent.durable import sync_directory
 from lockgate.agent.guard.opener import read_opener
-from lockgate.agent.intake.entry import Entry, Judgement, State
+from lockgate.agent.intake.entry import Entry, Judgement, State, Why
 from lockgate.agent.intake.process import IntakeError
 from lockgate.agent.intake.store import Store, data_runs, write_at
 from lockgate.scan.names import escape_name
@@ -75,6 +75,35 @@ def export(store: Store, entry_id: str, target: Path, how: Exporting) -> Receipt
     finally:
         fresh.unlink(missing_ok=True)
         os.close(source)
+    return receipt
+
+
+def discard(store: Store, entry_id: str, record: Callable[[Receipt], None]) -> Receipt:
+    """Remove a dump for good; what is known of the crash stays.
+
+    Raises:
+        IntakeError: there is no such dump.
+        OSError: it could not be removed or recorded.
+    """
+    entry = store.find(entry_id)
+    if entry is None or entry.state is not State.SEALED:
+        raise IntakeError(f"the intake holds no dump that is called {entry_id}")
+    judgement = store.judgement(entry_id)
+    verdict = Verdict(judgement.verdict) if judgement else Verdict.HOLD
+    held = verdict is Verdict.HOLD
+    receipt = Receipt(
+        transfer_id=entry_id,
+        verdict=verdict,
+        enforcement=Enforcement.NOT_KEPT,
+        hold_reason=HoldReason.POLICY if held else None,
+        errno_value=0,
+        enforce_time=datetime.now(UTC),
+        path=escape_name(str(store.dumps / entry_id)),
+        opener=read_opener(os.getpid()),
+        detail=f"discarded by user {os.getuid()}",
+    )
+    record(receipt)
+    store.drop(entry, Why.DISCARDED)
     return receipt
 
 

@@ -122,9 +122,9 @@ class Judge:
 
     def _begin(self) -> None:
         now = time.monotonic()
-        for entry in self._store.all():
+        for entry in self._store.all(but=self._settled):
             key = entry.entry_id
-            if key in self._settled or now < self._again.get(key, 0.0):
+            if now < self._again.get(key, 0.0):
                 continue
             known = self._store.judgement(key)
             self._settled.add(key)

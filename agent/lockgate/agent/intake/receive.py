@@ -120,10 +120,10 @@ class Reception:
             if front is not None:
                 entry = replace(entry, crash=identify.completed(entry.crash, front, read))
         signature = entry.crash.stack
-        if signature and not self._loops.keeps(signature, time.time()):
-            return replace(entry, why=Why.CRASH_LOOP), None
         size = front.size if front is not None else 0
         with self._lock:
+            if signature and not self._loops.keeps(signature, time.time()):
+                return replace(entry, why=Why.CRASH_LOOP), None
             self._running[stream] = time.monotonic() + self.limits.time_for(size)
         return self._store_stream(stream, entry, head, size, why)
 

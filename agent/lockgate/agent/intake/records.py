@@ -29,7 +29,7 @@ from lockgate.wire.transfer import (
     Verdict,
 )
 
-EXPORTED = "exported"
+RECEIPT = "intake-receipt"
 
 
 def note_change(state_dir: Path, run_dir: Path, change: GuardChange, detail: str) -> None:
@@ -51,14 +51,14 @@ def note_change(state_dir: Path, run_dir: Path, change: GuardChange, detail: str
     threading.Thread(target=_tell_agent, args=(run_dir,), daemon=True).start()
 
 
-def note_export(state_dir: Path, run_dir: Path, receipt: Receipt) -> None:
-    """Record that a dump leaves, in the journal as well, and have the agent report it.
+def note_receipt(state_dir: Path, run_dir: Path, receipt: Receipt) -> None:
+    """Record what was done with a dump, in the journal as well, and have the agent report it.
 
     Raises:
         OSError: the record could not be written.
     """
     line = receipt_line(receipt)
-    _write(state_dir, {"change": EXPORTED, **line})
+    _write(state_dir, {"change": RECEIPT, **line})
     journal = Journal(state_dir / "journal")
     try:
         journal.append([line], durable=True)
@@ -68,7 +68,7 @@ def note_export(state_dir: Path, run_dir: Path, receipt: Receipt) -> None:
 
 
 def receipt_of_record(record: Mapping[str, Any]) -> Receipt:
-    """The receipt of a recorded export.
+    """The receipt in a record.
 
     Raises:
         KeyError, ValueError, TypeError: it is no such record.

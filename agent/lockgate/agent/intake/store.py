@@ -7,7 +7,7 @@ Rules enforced here:
 2. The entry is what counts. After a death between entry and rename the rename is made up for;
    a dump without a sealing entry is removed, and counted as not kept.
 3. The store is bounded in bytes on disk and in files. What does not fit is not written; what
-   is known of the crash is.
+   is known of the crash is, of the last crashes.
 4. While a dump grows its writer holds a lock on it (F_OFD_SETLK, fcntl(2)), which the kernel
    takes away when the writer dies: so a reader knows whether more will come.
 5. Pages of zeros become holes.
@@ -20,7 +20,7 @@ import hashlib
 import os
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,6 +46,8 @@ _CHUNK = bytes(1 << 20)
 _F_OFD_SETLK = 37
 _FLOCK = struct.Struct("@hhqqi4x")
 _LEAST_PRIORITY = 19
+#: Entries kept for each dump that may be kept: most are of crashes without one.
+_ENTRIES_PER_FILE = 10
 
 
 class NoRoomError(Exception):
@@ -83,9 +85,9 @@ class Store:
                 raise PermissionError(f"{own} belongs to somebody else")
             own.chmod(0o700)
 
-    def all(self) -> Iterator[Entry]:
-        """Every entry, oldest first."""
-        return read_entries(self.entries)
+    def all(self, but: Container[str] = ()) -> Iterator[Entry]:
+        """Every entry whose name is not in ``but``, oldest first."""
+        return read_entries(self.entries, but)
 
     def find(self, entry_id: str) -> Entry | None:
         """One entry."""
@@ -184,10 +186,25 @@ class Store:
         Raises:
             OSError: the disk refused.
         """
-        (self.incoming / entry.entry_id).unlink(missing_ok=True)
+        for folder in (self.incoming, self.dumps):
+            (folder / entry.entry_id).unlink(missing_ok=True)
         dropped = replace(entry, state=State.NOT_KEPT, why=why)
         self.write(dropped)
+        self._forget_oldest()
         return dropped
+
+    def _forget_oldest(self) -> None:
+        """A loop must not fill the disk with what is known of it either."""
+        names = sorted(path.name for path in self.entries.glob("*.json"))
+        excess = len(names) - _ENTRIES_PER_FILE * self._quota.max_files
+        for name in names if excess > 0 else ():
+            entry = read_entry(self.entries / name)
+            if entry is None or entry.state is State.NOT_KEPT:
+                (self.entries / name).unlink(missing_ok=True)
+                (self.judgements / name).unlink(missing_ok=True)
+                excess -= 1
+            if not excess:
+                return
 
     def recover(self) -> int:
         """Settle what an intake that died has left; how many dumps were lost."""

@@ -19,7 +19,7 @@ from typing import Any
 from lockgate.agent.config import AgentSettings, ControllerSettings
 from lockgate.agent.durable import write_durably
 from lockgate.agent.guard.disarm import RECORDS
-from lockgate.agent.intake import records as exports
+from lockgate.agent.intake import records as intake
 from lockgate.agent.quarantine.restoring import CHANGE, receipt_of_record
 from lockgate.agent.uplink.client import ControllerDecider
 from lockgate.agent.verdicts.deciders import AnyDecider, decider_of
@@ -93,9 +93,9 @@ def _report(record: dict[str, Any], decider: AnyDecider, zones: Sequence[Zone]) 
         with contextlib.suppress(KeyError, ValueError):
             decider.record(receipt_of_record(record))
         return
-    if record.get("change") == exports.EXPORTED:
+    if record.get("change") == intake.RECEIPT:
         with contextlib.suppress(KeyError, ValueError, TypeError):
-            decider.record(exports.receipt_of_record(record))
+            decider.record(intake.receipt_of_record(record))
         return
     detail = ", ".join(f"{name} {value}" for name, value in sorted(record.items()))
     for zone in zones:
