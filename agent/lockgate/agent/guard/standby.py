@@ -24,6 +24,7 @@ from contextlib import suppress
 from lockgate.agent.guard import processes
 
 _SIGN = b"."
+_SIGN_EVERY_S = 1.0
 _PR_SET_NAME = 15
 
 
@@ -40,6 +41,7 @@ class Standby:
         self._pid = 0
         self._connection: socket.socket | None = None
         self._heard = 0.0
+        self._next_sign = 0.0
 
     def fileno(self) -> int:
         """The connection to the copy, readable when it answers or dies; -1: there is none."""
@@ -77,13 +79,17 @@ class Standby:
         """Give the copy a sign of life; False when it gave none for too long."""
         if self._connection is None:
             return False
+        now = time.monotonic()
+        if now < self._next_sign:  # an answer wakes the holder: it must not ask again at once
+            return now < self._heard + self._silence_s
+        self._next_sign = now + _SIGN_EVERY_S
         try:
             self._connection.send(_SIGN, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         except BlockingIOError:
             pass
         except OSError:
             return False
-        return time.monotonic() < self._heard + self._silence_s
+        return now < self._heard + self._silence_s
 
     def end(self) -> None:
         """Kill the copy, and wait until its descriptors are closed."""
