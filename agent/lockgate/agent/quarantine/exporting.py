@@ -20,7 +20,7 @@ from pathlib import Path
 from lockgate.agent.control import NoAgentError
 from lockgate.agent.durable import rename_exclusively, sync_directory
 from lockgate.agent.guard.opener import read_opener
-from lockgate.agent.intake.records import note_export
+from lockgate.agent.intake.records import note_receipt
 from lockgate.agent.quarantine.store import QuarantineEntry, QuarantineError, read_index
 from lockgate.agent.release.client import DeskLine, DeskLostError
 from lockgate.agent.sealing import check_recipients, encrypt_to
@@ -48,7 +48,7 @@ def export(
                 encrypt_to(recipients, source, copy.fileno())
                 os.fsync(copy.fileno())
             receipt = _receipt(entry, target, len(recipients))
-            note_export(state_dir, run_dir, receipt)
+            note_receipt(state_dir, run_dir, receipt)
             _name(fresh, target)
         finally:
             Path(fresh).unlink(missing_ok=True)
