@@ -298,7 +298,9 @@ class WorkerPool:
             crew.note_failed_start(GapReason.RULE_PACK if rules else GapReason.WORKER_LOST)
         if job is not None:
             self._finish(job.number, lost_report(job.path, job.size, why))
-        _log.warning("scan worker lost", why=why, had_job=job is not None, zone=crew.zone)
+        _log.warning(
+            "scan worker lost", why=why, status=status, had_job=job is not None, zone=crew.zone
+        )
 
     def _end(self, crew: Crew, worker: Worker) -> int | None:
         crew.workers.remove(worker)

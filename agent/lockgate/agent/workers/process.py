@@ -20,6 +20,7 @@ from typing import Any
 
 from lockgate.agent.ports import Progress
 from lockgate.agent.workers.framing import FramingError, Inbox, encode
+from lockgate.agent.workers.priority import BACKGROUND, WAITED_FOR, Priority
 from lockgate.agent.workers.settings import WorkerSettings, environment
 from lockgate.scan.report import EngineInfo, Gap, GapReason, Report, report_from_json
 
@@ -79,6 +80,7 @@ class Worker:
         #: When to kill it; None while it waits for work.
         self.deadline: float | None = self.since + _START_S
         self.done_bytes = 0
+        self._priority: Priority | None = None
         self._sock = sock
         self._inbox = Inbox()
 
@@ -124,6 +126,7 @@ class Worker:
         """
         self.job, self.since, self.done_bytes = job, time.monotonic(), 0
         self.deadline = self.since + job.timeout_s
+        self._stand(BACKGROUND if job.background else WAITED_FOR)
         message = encode({"job": job.number, "path": job.path, "follow": job.follow})
         try:
             sent = socket.send_fds(self._sock, [message], [job.fd])
@@ -133,6 +136,11 @@ class Worker:
             os.close(job.fd)
         if sent != len(message):
             raise WorkerLostError("the scan worker died")
+
+    def _stand(self, priority: Priority) -> None:
+        if priority is not self._priority:
+            priority.give(self.process.pid)
+            self._priority = priority
 
     def receive(self) -> list[tuple[Job, Report]]:
         """Take in what it sent; the reports that this completes.
