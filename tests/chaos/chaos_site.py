@@ -58,6 +58,14 @@ def parent_of(pid: int) -> int:
         return 0
 
 
+def name_of(pid: int) -> str:
+    """The name of a process; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 class Site:
     """One installation; ``program`` starts the agent, so that a weakened one can stand in."""
 
@@ -224,9 +232,14 @@ signing = true
         alive = self.agent is not None and self.agent.poll() is None
         return [self.agent.pid] if alive and self.agent else []
 
-    def holders(self) -> list[int]:
-        """Pids of the holders of this site."""
-        return children_named("lockgate.agent.guard.holder", self.run_dir)
+    def holders(self, name: str = "lockgate-") -> list[int]:
+        """Pids of holder and standby, or of one of them by the ``name`` that ps(1) shows."""
+        pids = children_named("lockgate.agent.guard.holder", self.run_dir)
+        return [pid for pid in pids if name_of(pid).startswith(name)]
+
+    def probers(self) -> list[int]:
+        """Pids of the canary probers of this site."""
+        return children_named("lockgate.agent.canary.prober", self.zone)
 
     def workers(self) -> list[int]:
         """Pids of the agent's scan workers."""

@@ -139,6 +139,35 @@ def kill_holder_then_agent(site: Site, choice: random.Random) -> None:
     time.sleep(0.3)
 
 
+def kill_holder_and_agent(site: Site, choice: random.Random) -> None:
+    """Both within the same moment, in either order: the standby is left."""
+    pids = [*site.holders("lockgate-holder"), *site.agents()]
+    choice.shuffle(pids)
+    _signal(pids, signal.SIGKILL)
+    time.sleep(choice.uniform(0, 2))
+
+
+def kill_standby(site: Site, choice: random.Random) -> None:
+    """The standby, and then at once the holder or the agent."""
+    _signal(site.holders("lockgate-second"), signal.SIGKILL)
+    time.sleep(choice.uniform(0, 2))
+    _signal(choice.choice([site.holders("lockgate-holder"), site.agents()]), signal.SIGKILL)
+    time.sleep(0.3)
+
+
+def stop_holder_and_agent(site: Site, _choice: random.Random) -> None:
+    """Both stopped, until the standby ends them."""
+    with _stopped([*site.holders("lockgate-holder"), *site.agents()]):
+        time.sleep(2 * _SILENCE_S + 2)
+
+
+def kill_probers(site: Site, choice: random.Random) -> None:
+    """The canaries' probers die in the middle of a round."""
+    for _ in range(5):
+        _signal(site.probers(), signal.SIGKILL)
+        time.sleep(choice.uniform(0, 0.3))
+
+
 # -- the workers -----------------------------------------------------------------------------
 
 
@@ -271,6 +300,10 @@ FAULTS: tuple[Fault, ...] = (
     kill_holder,
     stop_holder,
     kill_holder_then_agent,
+    kill_holder_and_agent,
+    kill_standby,
+    stop_holder_and_agent,
+    kill_probers,
     kill_workers,
     stop_workers,
     kill_controller,

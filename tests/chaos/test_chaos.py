@@ -45,7 +45,7 @@ def test_faults_under_load_leak_nothing_and_let_nobody_wait_too_long():
 @pytest.mark.parametrize(
     ("weakness", "chosen"),
     [
-        ("without-holder", [faults.kill_agent]),
+        ("without-holder", [faults.kill_holder, faults.kill_agent]),
         ("writers-beside-readers", [faults.burn_cpu]),
         ("by-inode-alone", [faults.burn_cpu]),
     ],

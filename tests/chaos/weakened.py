@@ -14,15 +14,8 @@ from lockgate.cli.main import main
 
 
 def without_holder() -> None:
-    """Nobody but the agent has the permission group: its death opens everything."""
-    start = group.GroupLink.open.__func__
-
-    def open_and_end_holder(cls: type, *arguments: object, **options: object) -> object:
-        link = start(cls, *arguments, **options)
-        link.holder_is_gone()
-        return link
-
-    group.GroupLink.open = classmethod(open_and_end_holder)
+    """A holder that died is not replaced: then the death of the agent opens everything."""
+    group.GroupLink._replace_holder = lambda self: self._forget_connection()
 
 
 def writers_beside_readers() -> None:
