@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from lockgate.agent.cli import intake, quarantine
+from lockgate.agent.cli import intake, quarantine, zone
 from lockgate.agent.cli.common import USAGE, Json, RunDir, StateDir, fail, failures
 from lockgate.agent.cli.release import release
 from lockgate.agent.cli.status import status
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(intake.app, name="intake")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(zone.app, name="zone")
 app.command()(status)
 app.command()(release)
 app.command()(why)

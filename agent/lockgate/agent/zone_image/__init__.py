@@ -1,0 +1,1 @@
+"""Folders that are made filesystems of their own, so that they can be guarded as zones."""
