@@ -13,6 +13,7 @@ from lockgate.agent.guard.commands import (
     Ask,
     Command,
     Defer,
+    Doubt,
     Drop,
     Examine,
     Opening,
@@ -71,11 +72,15 @@ def first(commands: list[Command], kind: type) -> Command:
 
 def passes(gate: Gate, file: FileIdentity, tid: int, now: float = NOW) -> bool:
     """Whether a sealed open passes the short way."""
+    return gate.judged(status_of(file), tid, now)
+
+
+def status_of(file: FileIdentity) -> os.stat_result:
+    """What fstat(2) says of a file."""
     whole = [0] * 10
     whole[1], whole[2], whole[6] = file.inode, file.device, file.size
     times = {"st_mtime_ns": file.mtime_ns, "st_ctime_ns": file.ctime_ns}
-    status = os.stat_result(whole, times)
-    return gate.judged(status, tid, now)
+    return os.stat_result(whole, times)
 
 
 def judge(gate: Gate, number: int, decision: Decision, transfer_id: str = "") -> list[Command]:
@@ -184,7 +189,7 @@ def test_a_read_write_open_is_judged_without_being_kept(gate: Gate) -> None:
     assert gate.opened(opening(7, BOTH), 0) == [Take(1, 7), Scan(1, sealed=False)]
     (ask,) = gate.scanned(1, CLEAN, unchanged=True)
     assert gate.decided(ask.ask, ALLOW) == [Settle(7, ALLOW, CLEAN), Drop(1)]
-    gate.closed((1, 1), sole=True, quiet=True)
+    gate.vacated((1, 1))
 
     assert isinstance(gate.opened(opening(8), 0)[0], Take)
 
@@ -204,8 +209,49 @@ def test_a_writer_goes_on_when_the_readers_are_gone(gate: Gate) -> None:
     judge(gate, 7, ALLOW)
     gate.opened(opening(8, WRITES), 0)
 
+    assert gate.closed((1, 1), 7, read=True, wrote=False) == [Examine(8, frozenset({7}))]
     assert gate.examined(8, identity(), read=False, written=False, now=0.1) == [Pass(8)]
     assert not passes(gate, identity(), 9)
+
+
+def test_a_reader_that_proc_does_not_show_keeps_a_writer_out(gate: Gate) -> None:
+    """Its close was not told, so it is somewhere; the kernel is asked after the refusal."""
+    judge(gate, 7, ALLOW)
+    gate.opened(opening(8, WRITES), 0)
+    assert gate.examined(8, identity(), read=False, written=False, now=0.5) == []
+    doubt, settle = gate.examined(8, identity(), read=False, written=False, now=1.1)
+
+    assert (doubt, settle.decision.hold_reason) == (Doubt(8), HoldReason.LIVE_WRITER)
+    assert isinstance(gate.opened(opening(9, WRITES), 2)[0], Examine)
+
+
+def test_a_writer_comes_in_once_the_kernel_knows_of_nobody(gate: Gate) -> None:
+    """A close that was merged with another one costs one refusal at most."""
+    judge(gate, 7, ALLOW)
+    gate.vacated((1, 1))
+
+    assert gate.opened(opening(8, WRITES), 0) == [Pass(8)]
+
+
+def test_reads_of_an_open_file_are_not_counted_as_opens(gate: Gate) -> None:
+    """In a strict zone a reader reads often and closes once."""
+    judge(gate, 7, ALLOW)
+    for _ in range(3):
+        gate.judged(status_of(identity()), 7, NOW, opens=False)
+    gate.closed((1, 1), 7, read=True, wrote=False)
+    gate.opened(opening(8, WRITES), 0)
+
+    assert gate.examined(8, identity(), read=False, written=False, now=0.1) == [Pass(8)]
+
+
+def test_the_close_of_a_named_reader_is_not_taken_for_another_ones(gate: Gate) -> None:
+    """Else it would let a writer in beside a reader that nobody sees."""
+    judge(gate, 7, ALLOW)
+    gate.named((1, 1))
+    gate.closed((1, 1), 5, read=True, wrote=False)
+    gate.opened(opening(8, WRITES), 0)
+
+    assert gate.examined(8, identity(), read=False, written=False, now=0.1) == []
 
 
 def test_a_parked_open_is_judged_as_the_file_is_then(gate: Gate) -> None:
@@ -213,6 +259,7 @@ def test_a_parked_open_is_judged_as_the_file_is_then(gate: Gate) -> None:
     empty = identity(size=0)
     gate.opened(opening(7, WRITES, empty), 0)
     assert gate.opened(opening(8, UNKNOWN, empty), 0) == [Examine(8, frozenset({7}))]
+    gate.closed((1, 1), 7, read=False, wrote=True)
     commands = gate.examined(8, identity(), read=False, written=False, now=0.1)
 
     assert commands == [Take(1, 8), Scan(1, sealed=False)]

@@ -15,6 +15,7 @@ from lockgate.agent.guard.commands import (
     Ask,
     Command,
     Defer,
+    Doubt,
     Drop,
     Examine,
     Opening,
@@ -50,6 +51,8 @@ class _File:
     trusted: set[int] = field(default_factory=set)
     waiting: dict[int, Access] = field(default_factory=dict)
     reading: set[int] = field(default_factory=set)
+    #: Of those above, what /proc does not show: in flight, or a fixed file of an io_uring.
+    hidden: set[int] = field(default_factory=set)
 
     @property
     def identity(self) -> FileIdentity:
@@ -85,6 +88,7 @@ class GateMachine(RuleBasedStateMachine):
         self.scans: list[int] = []
         self.asks: dict[int, Report] = {}
         self.backlog: list[_File] = []
+        self.doubts: list[_File] = []
         self.numbers = 10
         self.now = 0.0
         self.since: dict[int, float] = {}
@@ -112,6 +116,7 @@ class GateMachine(RuleBasedStateMachine):
         """A reader that the zone's settings name comes in without the gate."""
         file = self.files[inode]
         file.trusted.add(self.event(file))
+        self.gate.named((1, inode))
 
     @rule(data=st.data())
     @precondition(lambda self: self.opened())
@@ -121,8 +126,15 @@ class GateMachine(RuleBasedStateMachine):
         number = self.event(file)
         file.reading.add(number)
         sealed = file.leasable
-        passes = sealed and self.gate.judged(file.status, number, self.now)
-        self.arrive(number, None if sealed else READS, passes=passes)
+        passes = sealed and self.gate.judged(file.status, number, self.now, opens=False)
+        self.arrive(number, None if sealed else READS, passes=passes, opens=False)
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.opened())
+    def hide(self, data: st.DataObject) -> None:
+        """A process puts a descriptor where its table does not show it."""
+        number = data.draw(st.sampled_from(self.opened()))
+        self.file_of[number].hidden.add(number)
 
     @rule(data=st.data(), dirty=st.booleans())
     @precondition(lambda self: any(file.writers for file in self.files.values()))
@@ -150,19 +162,36 @@ class GateMachine(RuleBasedStateMachine):
         decision = Decision(verdict, policy_digest="p", opener_independent=independent)
         self.do(self.gate.decided(ask, decision, until=self.now + 60))
 
-    @rule(data=st.data())
+    @rule(data=st.data(), merged=st.booleans())
     @precondition(lambda self: self.opened())
-    def close(self, data: st.DataObject) -> None:
-        """A process closes a file."""
+    def close(self, data: st.DataObject, merged: bool) -> None:
+        """A process closes a file; the kernel may merge the event with another one."""
         number = data.draw(st.sampled_from(self.opened()))
         file = self.file_of[number]
         wrote = number in file.writers
-        for open_ones in (file.readers, file.writers, file.trusted):
+        for open_ones in (file.readers, file.writers, file.trusted, file.hidden):
             open_ones.discard(number)
-        quiet = file.sole or (wrote and file.leasable)
-        self.do(self.gate.closed((1, file.inode), sole=file.sole, quiet=quiet))
-        if wrote and quiet:
+        if not merged:
+            self.tell_close(file, number, wrote=wrote)
+
+    def tell_close(self, file: _File, number: int, *, wrote: bool) -> None:
+        """What the guard does about the event."""
+        quiet = wrote and file.leasable
+        if file.sole:
+            self.do(self.gate.vacated((1, file.inode)))
+        else:
+            inode = (1, file.inode)
+            self.do(self.gate.closed(inode, number, read=not wrote, wrote=wrote, quiet=quiet))
+        if wrote and (file.sole or quiet):
             self.backlog.append(file)
+
+    @rule()
+    @precondition(lambda self: self.doubts)
+    def ask_the_kernel(self) -> None:
+        """The kernel grants a write lease to the only one who has a file open."""
+        file = self.doubts.pop(0)
+        if file.sole:
+            self.do(self.gate.vacated((1, file.inode)))
 
     @rule()
     @precondition(lambda self: self.backlog)
@@ -178,13 +207,16 @@ class GateMachine(RuleBasedStateMachine):
         self.expected_s = expected_s
         self.do(self.gate.tick(self.now))
 
-    def arrive(self, number: int, access: Access | None, *, passes: bool) -> None:
+    def arrive(
+        self, number: int, access: Access | None, *, passes: bool, opens: bool = True
+    ) -> None:
         """An open passes the short way, or goes the long one."""
         if passes:
             self.enter(number)
         else:
             file = self.file_of[number]
-            self.do(self.gate.opened(Opening(number, number, file.identity, access), self.now))
+            opening = Opening(number, number, file.identity, access, opens)
+            self.do(self.gate.opened(opening, self.now))
 
     def event(self, file: _File) -> int:
         """A new descriptor of a file."""
@@ -234,6 +266,8 @@ class GateMachine(RuleBasedStateMachine):
                     self.asks[ask] = report
                 case Defer(number):
                     self.backlog.insert(0, self.file_of[number])
+                case Doubt(number):
+                    self.doubts.append(self.file_of[number])
                 case _:
                     self.judge(command)
 
@@ -260,8 +294,8 @@ class GateMachine(RuleBasedStateMachine):
         commands = self.gate.examined(
             number,
             file.identity,
-            read=bool(file.readers),
-            written=bool(file.writers),
+            read=bool(file.readers - file.hidden),
+            written=bool(file.writers - file.hidden),
             now=self.now,
         )
         self.do(commands)

@@ -62,7 +62,7 @@ def _by_bind_mount(path: Path, outside: Path) -> bytes:
     try:
         return _by_cat(point / path.name, outside)
     finally:
-        subprocess.run(["umount", point], check=True)
+        subprocess.run(["umount", "-l", point], check=True)
 
 
 def _by_mount_namespace(path: Path, outside: Path) -> bytes:

@@ -126,7 +126,7 @@ def test_a_stopped_holder_is_replaced_while_the_agent_goes_on(guard: GuardProces
     assert error_of(path) == 0
     guard.signal(signal.SIGTERM)
     guard.wait()
-    assert guard.snapshot()["counts"] == {"allowed": 1}
+    assert guard.snapshot()["counts"] == {"passed": 0, "allowed": 1}
 
 
 def test_holder_and_agent_stopped_at_once_hold_no_opener_for_long(guard: GuardProcess) -> None:
@@ -308,7 +308,7 @@ def test_an_unmount_is_refused_until_the_guard_is_off(guard: GuardProcess) -> No
 
     assert "busy" in busy.stderr
     subprocess.run(["umount", guard.zone], check=True)
-    assert guard.holder() is None
+    wait_until(lambda: guard.holder() is None)
 
 
 def _highest_descriptor(pid: int) -> int:
@@ -361,13 +361,16 @@ def test_a_mark_that_is_taken_away_is_put_back(guard: GuardProcess) -> None:
     """The agent notices within a beat, marks again, and says meanwhile that it is blind."""
     path = _dirty(guard)
     guard.start()
-    _take_marks(guard)
-    leaks = error_of(path)
+
+    def is_seen_unguarded() -> bool:
+        _take_marks(guard)  # the next beat may come before the open
+        return error_of(path) == 0
+
+    wait_until(is_seen_unguarded)
     wait_until(lambda: error_of(path) == errno.EPERM)
     guard.signal(signal.SIGTERM)
     guard.wait()
 
-    assert leaks == 0
     assert "blind" in str(guard.snapshot()["states"])
 
 

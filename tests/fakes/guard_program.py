@@ -75,6 +75,7 @@ def main() -> None:
     threading.Thread(target=watch, daemon=True).start()
     guard.run()
     snapshot = guard.snapshot()
+    states.add(str(snapshot.state))
     said = {"state": snapshot.state, "counts": snapshot.counts, "path": snapshot.zones}
     (state_dir / "snapshot").write_text(json.dumps(said | {"states": sorted(states)}))
 

@@ -2,10 +2,20 @@
 
 Rules enforced here:
 
-1. A file that somebody was let in to read stays so until the kernel, or a look through /proc,
-   says that nobody reads it.
-2. A thread that was let in counts until it has left open(2): before that its descriptor is
+1. A file that somebody was let in to read stays so until the kernel says that nobody has it
+   open, or until as many closes were told as opens let in *and* a look through /proc shows
+   nobody. /proc alone proves nothing: a descriptor in flight between two processes
+   (unix(7), SCM_RIGHTS), a fixed file of an io_uring, or the file of a loop device, is in no
+   process's table.
+2. One that reads and writes is closed as a writer: it reads until the writers are gone.
+3. The count never falls below the truth. The kernel merges closes of one thread, and an open
+   that was let in may fail afterwards; both only make it too high. An open that may have
+   been to read or to write counts as both. Files open before the guard count as often as
+   /proc showed them.
+4. A thread that was let in counts until it has left open(2): before that its descriptor is
    nowhere to be seen.
+5. Readers that a zone's settings name are in nobody's way, and a close that may be theirs is
+   not counted.
 """
 
 from __future__ import annotations
@@ -19,25 +29,48 @@ from lockgate.agent.guard.commands import Opening
 _THREADS_LIMIT = 4096
 
 
+class _Admitted:
+    """Those let in to one file: how many opens are not closed yet, and by which threads.
+
+    ``writes``: a reader among them writes as well.
+    """
+
+    __slots__ = ("opens", "threads", "writes")
+
+    def __init__(self) -> None:
+        self.opens = 0
+        self.writes = False
+        self.threads: set[int] = set()
+
+    def note(self, tid: int) -> None:
+        """Remember a thread; thousands on one file are remembered as thread 0."""
+        self.threads.add(tid if len(self.threads) < _THREADS_LIMIT else 0)
+
+
+_Files = dict[Inode, _Admitted]
+
+
 class Admissions:
     """The readers and writers of the guarded files."""
 
     def __init__(self) -> None:
-        self._readers: dict[Inode, set[int]] = {}
-        self._writers: dict[Inode, set[int]] = {}
+        self._readers: _Files = {}
+        self._writers: _Files = {}
+        self._named: set[Inode] = set()
 
     def inherit(self, readers: Iterable[Inode], writers: Iterable[Inode]) -> None:
-        """Files that processes had open before the guard saw any event."""
-        self._readers.update((inode, set()) for inode in readers)
-        self._writers.update((inode, set()) for inode in writers)
+        """Files that processes had open before the guard saw any event, once for each open."""
+        for files, inodes in ((self._readers, readers), (self._writers, writers)):
+            for inode in inodes:
+                _of(files, inode).opens += 1
 
-    def read(self, inode: Inode, tid: int) -> None:
-        """A thread is let in to read."""
-        threads = self._readers.get(inode)
-        if threads is None:
-            self._readers[inode] = {tid}
-        else:
-            _add(threads, tid)
+    def read(self, inode: Inode, tid: int, *, opens: bool) -> None:
+        """A thread is let in to read; ``opens`` False: it has the file open already."""
+        admitted = self._readers.get(inode)
+        if admitted is None:
+            admitted = self._readers[inode] = _Admitted()
+        admitted.opens += opens
+        admitted.note(tid)
 
     def knows(self, inode: Inode) -> bool:
         """Whether anybody was let in to a file and may still be there."""
@@ -46,23 +79,46 @@ class Admissions:
     def admit(self, inode: Inode, tid: int, access: Access | None) -> None:
         """An opener is let in as it asked; ``access`` None: to read only."""
         if access is None or access.reads:
-            self.read(inode, tid)
+            closes_as_reader = access is None or not (access.writes and access.known)
+            self.read(inode, tid, opens=closes_as_reader)
         if access is not None and access.writes:
-            _add(self._writers.setdefault(inode, set()), tid)
+            if access.reads:
+                self._readers[inode].writes = True
+            admitted = _of(self._writers, inode)
+            admitted.opens += 1
+            admitted.note(tid)
 
-    def closed(self, inode: Inode, *, sole: bool, quiet: bool) -> None:
-        """A file was closed. ``sole``: nobody has it open; ``quiet``: nobody writes it."""
-        if sole:
-            self._readers.pop(inode, None)
-        if sole or quiet:
-            self._writers.pop(inode, None)
+    def admit_named(self, inode: Inode) -> None:
+        """A reader that the zone's settings name is let in."""
+        self._named.add(inode)
+
+    def closed(self, inode: Inode, tid: int, *, read: bool, wrote: bool) -> None:
+        """Thread ``tid`` closed the last descriptor of an open to read, or to write, or both."""
+        for files, ended in ((self._readers, read), (self._writers, wrote)):
+            admitted = files.get(inode) if ended else None
+            if admitted is None or (inode in self._named and tid not in admitted.threads):
+                continue
+            admitted.opens = max(0, admitted.opens - 1)
+
+    def vacated(self, inode: Inode) -> None:
+        """The kernel says that nobody has the file open."""
+        self._readers.pop(inode, None)
+        self._writers.pop(inode, None)
+        self._named.discard(inode)
+
+    def quiet(self, inode: Inode) -> None:
+        """The kernel says that nobody has the file open to write."""
+        self._writers.pop(inode, None)
 
     def examined(self, inode: Inode, *, read: bool, written: bool) -> None:
-        """Whether processes other than the waiting writer have the file open."""
-        if not read:
-            self._readers.pop(inode, None)
-        if not written:
-            self._writers.pop(inode, None)
+        """Whether /proc shows that processes other than the waiting writer have the file open."""
+        writer, reader = self._writers.get(inode), self._readers.get(inode)
+        if writer is not None and not written and not writer.opens:
+            del self._writers[inode]
+        if reader is not None and not read and not reader.opens:
+            if reader.writes and inode in self._writers:
+                return
+            del self._readers[inode]
 
     def obstruct(self, opening: Opening) -> bool:
         """Whether somebody let in stands in a writer's way: a reader, or, if it reads, a writer."""
@@ -71,10 +127,14 @@ class Admissions:
 
     def threads_beside(self, opening: Opening) -> frozenset[int]:
         """Threads let in to the file that may not have left open(2), but for the opener's."""
-        sets = (self._readers.get(opening.inode, ()), self._writers.get(opening.inode, ()))
+        files = (self._readers.get(opening.inode), self._writers.get(opening.inode))
+        sets = (admitted.threads for admitted in files if admitted is not None)
         return frozenset().union(*sets) - {opening.tid}
 
 
-def _add(threads: set[int], tid: int) -> None:
-    """Remember a thread; thousands on one file are remembered as thread 0."""
-    threads.add(tid if len(threads) < _THREADS_LIMIT else 0)
+def _of(files: _Files, inode: Inode) -> _Admitted:
+    """Those let in to a file, as kept in ``files`` from now on."""
+    admitted = files.get(inode)
+    if admitted is None:
+        admitted = files[inode] = _Admitted()
+    return admitted

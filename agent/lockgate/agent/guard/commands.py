@@ -17,13 +17,14 @@ from lockgate.wire.transfer import Decision, FileIdentity
 class Opening:
     """One pending open. ``access`` None: the read lease was granted, so it can only read.
 
-    ``tid`` is the thread that waits.
+    ``tid`` is the thread that waits; ``opens`` False: in read(2) of what it has open already.
     """
 
     number: int
     tid: int
     identity: FileIdentity
     access: Access | None = None
+    opens: bool = True
 
     @property
     def inode(self) -> Inode:
@@ -108,4 +109,11 @@ class Defer:
     number: int
 
 
-Command = Pass | Settle | Take | Scan | Ask | Examine | Drop | Defer
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Ask the kernel whether anybody has the file of a writer open, once that is refused."""
+
+    number: int
+
+
+Command = Pass | Settle | Take | Scan | Ask | Examine | Drop | Defer | Doubt

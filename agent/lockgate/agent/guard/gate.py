@@ -6,7 +6,7 @@ Rules enforced here:
    when there are no bytes, or when it can only write.
 2. No inode has a writer and a released reader together. A reader comes in only while no
    writer exists (the kernel's read lease says so); a writer only while nobody who was let in
-   to read still has the file open.
+   to read still has the file open, nor can have it open unseen (see admissions.py).
 3. A descriptor that reads and writes is both: it must be alone, and the file clean or empty
    or about to be truncated.
 4. Every open is answered by its deadline; more opens than the bound are refused at once, and
@@ -32,6 +32,7 @@ from lockgate.agent.guard.commands import (
     Ask,
     Command,
     Defer,
+    Doubt,
     Drop,
     Examine,
     Opening,
@@ -58,11 +59,15 @@ Forecast = Callable[[FileIdentity, int | None], float]
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
-    """Limits of the gate, in seconds and counts."""
+    """Limits of the gate, in seconds and counts.
+
+    ``unseen_wait_s``: how long a writer waits for the closes of those whom /proc does not show.
+    """
 
     deadline_s: float = 20.0
     writer_wait_s: float = 1.0
     writer_retry_s: float = 0.05
+    unseen_wait_s: float = 0.1
     pending_limit: int = 4096
 
 
@@ -130,11 +135,14 @@ class Gate:
         """Files that other processes had open before this gate saw any event."""
         self._admissions.inherit(readers, writers)
 
-    def judged(self, status: os.stat_result, tid: int, now: float) -> bool:
-        """The short way of a sealed open: True when it passes on what is known already."""
+    def judged(self, status: os.stat_result, tid: int, now: float, *, opens: bool = True) -> bool:
+        """The short way of a sealed open: True when it passes on what is known already.
+
+        ``opens`` False: it is a read of what is open already.
+        """
         inode = (status.st_dev, status.st_ino)
         if self._cache.passes(inode, status, now):
-            self._admissions.read(inode, tid)
+            self._admissions.read(inode, tid, opens=opens)
             return True
         return False
 
@@ -157,9 +165,22 @@ class Gate:
             return [self._refuse(opening.number, hold(HoldReason.LIVE_WRITER))]
         return self._write(opening, now)
 
-    def closed(self, inode: Inode, *, sole: bool, quiet: bool) -> list[Command]:
-        """A file was closed. ``sole``: nobody has it open; ``quiet``: nobody writes it."""
-        self._admissions.closed(inode, sole=sole, quiet=quiet)
+    def named(self, inode: Inode) -> None:
+        """A reader that the zone's settings name was let in, whatever the file holds."""
+        self._admissions.admit_named(inode)
+
+    def closed(
+        self, inode: Inode, tid: int, *, read: bool, wrote: bool, quiet: bool = False
+    ) -> list[Command]:
+        """Thread ``tid`` closed a file that others may have open. ``quiet``: nobody writes it."""
+        self._admissions.closed(inode, tid, read=read, wrote=wrote)
+        if quiet:
+            self._admissions.quiet(inode)
+        return self._examine(inode) if self._pending.writers_wait else []
+
+    def vacated(self, inode: Inode) -> list[Command]:
+        """The kernel says that nobody has a file open."""
+        self._admissions.vacated(inode)
         return self._examine(inode) if self._pending.writers_wait else []
 
     def idle(self, number: int, identity: FileIdentity) -> list[Command]:
@@ -206,7 +227,7 @@ class Gate:
     def examined(
         self, number: int, identity: FileIdentity, *, read: bool, written: bool, now: float
     ) -> list[Command]:
-        """Whether other processes have the file of a parked writer open.
+        """Whether /proc shows that other processes have the file of a parked writer open.
 
         ``identity`` is the file's of now: whoever was in the way may have written it.
         """
@@ -216,7 +237,10 @@ class Gate:
         pending.opening = opening = replace(pending.opening, identity=identity)
         self._admissions.examined(opening.inode, read=read, written=written)
         if self._obstructed(opening):
-            return self._give_up(pending, now)
+            unseen = not (read or written)
+            if unseen:  # whoever is there is not about to close
+                pending.parked_until = min(pending.parked_until, now + self._settings.unseen_wait_s)
+            return self._give_up(pending, now, unseen=unseen)
         self._pending.unpark(number)
         return self._write(opening, now)
 
@@ -294,12 +318,13 @@ class Gate:
         judged = self._jobs.of(opening.inode) is not None
         return judged or self._admissions.obstruct(opening)
 
-    def _give_up(self, pending: Pending, now: float) -> list[Command]:
-        """Refuse a writer that waited long enough for others."""
+    def _give_up(self, pending: Pending, now: float, *, unseen: bool = False) -> list[Command]:
+        """Refuse a writer that waited long enough for others; ``unseen``: /proc shows none."""
         if pending.parked_until is None or now < pending.parked_until:
             return []
-        refusal = hold(HoldReason.LIVE_WRITER, message=_READER_HOLDS)
-        return [self._refuse(pending.opening.number, refusal)]
+        number = pending.opening.number
+        refusal = self._refuse(number, hold(HoldReason.LIVE_WRITER, message=_READER_HOLDS))
+        return [Doubt(number), refusal] if unseen else [refusal]
 
     def _retry(self, pending: Pending, now: float) -> list[Command]:
         if self._jobs.of(pending.opening.inode) is not None:
@@ -322,7 +347,10 @@ class Gate:
 
     def _admit(self, opening: Opening) -> None:
         """Remember who is let in; what a writer may change is not known any more."""
-        self._admissions.admit(opening.inode, opening.tid, opening.access)
+        if opening.opens:
+            self._admissions.admit(opening.inode, opening.tid, opening.access)
+        else:
+            self._admissions.read(opening.inode, opening.tid, opens=False)
         if opening.access is not None and opening.access.writes:
             self._cache.forget(opening.inode)
 

@@ -210,10 +210,10 @@ class Guard:
         if now >= self._next_beat:
             self._beat(now)
         self._patience_s = self._settings.beat_s
-        if self._gate.waits or self._idle.waits:
+        if self._opens.waits or self._idle.waits:
             self._opens.tick(now)
             self._idle.turn(now)
-            wakes = (self._gate.wake_in(now), self._idle.due_in(now), self._patience_s)
+            wakes = (self._opens.wake_in(now), self._idle.due_in(now), self._patience_s)
             self._patience_s = min(wake for wake in wakes if wake is not None)
 
     def _beat(self, now: float) -> None:

@@ -29,6 +29,7 @@ from lockgate.agent.guard.commands import (
     Ask,
     Command,
     Defer,
+    Doubt,
     Drop,
     Examine,
     Opening,
@@ -38,6 +39,7 @@ from lockgate.agent.guard.commands import (
     Take,
 )
 from lockgate.agent.guard.custody import Custody, identity_of, is_sole, seal, unseal
+from lockgate.agent.guard.doubts import Doubts
 from lockgate.agent.guard.errnos import errno_of
 from lockgate.agent.guard.gate import Gate
 from lockgate.agent.guard.opener import frozen_opener, path_of
@@ -60,6 +62,7 @@ Looks = dict[Inode, census.Users] | None
 #: bound lets workers, decider and time have their turn.
 _READS_IN_A_ROW = 16
 
+_OPENS = fanotify.OPEN_PERM | fanotify.OPEN_EXEC_PERM
 _NOBODY = census.Users()
 _SOMEBODY = census.Users(read=True, written=True)
 _READS = Access(reads=True, writes=False, truncates=False)
@@ -106,6 +109,7 @@ class Opens:
         self._scan_timeout_s = scan_timeout_s
         self._readers = readers
         self._desk = desk
+        self._doubts = Doubts()
         self._tids: dict[int, int] = {}
         self._custodies: dict[int, Custody] = {}
         self._transfers: dict[int, Transfer] = {}
@@ -127,7 +131,7 @@ class Opens:
         """What the kernel tells now, and what came while that was answered."""
         raw = self._answers.read()
         if not raw:  # readable, and yet not read: no descriptor for the event
-            self._backlog.shrink()
+            self._give_back()
         for _ in range(_READS_IN_A_ROW):
             if not raw:
                 break
@@ -145,14 +149,14 @@ class Opens:
             if mask & fanotify.PERMISSION:
                 sealed = seal(fd)
                 status = os.fstat(fd)
-                if sealed and judged(status, tid, now):
+                if sealed and judged(status, tid, now, opens=bool(mask & _OPENS)):
                     allow(fd)
                     os.close(fd)
                     self._passed += 1
                 else:
                     self._opened(fd, tid, status, mask, now, sealed=sealed)
             else:
-                self._closed(fd, mask)
+                self._closed(fd, mask, tid)
 
     def _opened(
         self, fd: int, tid: int, status: os.stat_result, mask: int, now: float, *, sealed: bool
@@ -161,7 +165,7 @@ class Opens:
         if not stat.S_ISREG(status.st_mode):
             self._pass(fd)  # a FIFO, socket or device: it has no bytes in the filesystem
             return
-        reading = not mask & (fanotify.OPEN_PERM | fanotify.OPEN_EXEC_PERM)
+        reading = not mask & _OPENS
         access = None if sealed else _READS if reading else pending_access(tid)
         inode = (status.st_dev, status.st_ino)
         if access and status.st_size == 0 and self._gate.created(inode, tid, access):
@@ -173,7 +177,8 @@ class Opens:
         else:
             self._tids[fd] = tid
             if not self._admit_reader(fd, tid, status, access, reading=reading):
-                self.do(self._gate.opened(Opening(fd, tid, identity_of(status), access), now))
+                opening = Opening(fd, tid, identity_of(status), access, opens=not reading)
+                self.do(self._gate.opened(opening, now))
 
     def _found_by_walker(self, fd: int, status: os.stat_result) -> None:
         self._answers.deny(fd, errno.EAGAIN)
@@ -187,7 +192,7 @@ class Opens:
         try:
             desk.take(os.dup(fd), tid)
         except OSError:  # no descriptor left: the desk is told by the refusal
-            self._backlog.shrink()
+            self._give_back()
         self._answers.deny(fd, errno.EBUSY)
         os.close(fd)
 
@@ -204,19 +209,22 @@ class Opens:
             del self._tids[fd]
             self._pass(fd)
         else:
+            self._gate.named((status.st_dev, status.st_ino))
             rule = f"reader:{name}"
             self._settle(Settle(fd, Decision(Verdict.ALLOW, rule=rule, message=rule)))
         return True
 
-    def _closed(self, fd: int, mask: int) -> None:
+    def _closed(self, fd: int, mask: int, tid: int) -> None:
         wrote = bool(mask & fanotify.CLOSE_WRITE)
         sole = is_sole(fd, keep=not wrote)  # closing gives the lease back
-        if not (sole or wrote or self._gate.writers_wait):
-            os.close(fd)
-            return
         quiet = sole or (wrote and seal(fd))
         status = os.fstat(fd)
-        self.do(self._gate.closed((status.st_dev, status.st_ino), sole=sole, quiet=quiet))
+        inode = (status.st_dev, status.st_ino)
+        if sole:
+            self.do(self._gate.vacated(inode))
+        else:
+            read = bool(mask & fanotify.CLOSE_NOWRITE)
+            self.do(self._gate.closed(inode, tid, read=read, wrote=wrote, quiet=quiet))
         if not (wrote and quiet and self._backlog.offer(fd, status)):
             os.close(fd)
 
@@ -240,6 +248,23 @@ class Opens:
         """Time went by."""
         if self._gate.pending:
             self.do(self._gate.tick(now))
+        for inode in self._doubts.settle(now):
+            self.do(self._gate.vacated(inode))
+
+    @property
+    def waits(self) -> bool:
+        """Whether :meth:`tick` has anything to do, now or later."""
+        return self._gate.waits or bool(self._doubts)
+
+    def wake_in(self, now: float) -> float | None:
+        """Seconds until :meth:`tick` has something to do; None: it has not."""
+        wakes = (self._gate.wake_in(now), self._doubts.wake_in())
+        return min((wake for wake in wakes if wake is not None), default=None)
+
+    def _give_back(self) -> None:
+        """No descriptor is left: give back those that nobody waits for."""
+        self._backlog.shrink()
+        self._doubts.shrink()
 
     # -- commands of the gate ----------------------------------------------------------------
 
@@ -257,6 +282,8 @@ class Opens:
                     self._ask(command)
                 case Examine(number, admitted):
                     self._examine(number, admitted, looks)
+                case Doubt(number):
+                    self._doubts.add(number, seconds())
                 case _:
                     self._judge(command)
 
@@ -282,7 +309,7 @@ class Opens:
         try:
             self._custodies[job] = Custody(number, identity_of(status), path_of(number))
         except OSError:  # no descriptor left
-            self._backlog.shrink()
+            self._give_back()
             self.do(self._gate.unscannable(job, HoldReason.OVERLOAD))
 
     def _scan(self, command: Scan) -> None:
@@ -342,7 +369,7 @@ class Opens:
         try:
             return census.users(device, is_let_in)
         except OSError:
-            self._backlog.shrink()
+            self._give_back()
             return None
 
     # -- answers -----------------------------------------------------------------------------
