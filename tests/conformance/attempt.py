@@ -71,20 +71,21 @@ class Running:
         os.close(starting)
         self._before = self._read_line(LIMIT_S)
 
+    def proceed(self) -> None:
+        """Let the second step begin."""
+        if self._before == b"ready":
+            os.write(self._start, b".")
+
     def finish(self) -> Result:
-        """Let it go on, and wait for what comes of it."""
-        started = time.monotonic()
+        """Wait for what comes of it."""
         try:
-            answer = self._before
-            if answer == b"ready":
-                os.write(self._start, b".")
-                answer = self._read_line(LIMIT_S)
-            seconds = time.monotonic() - started
+            ready = self._before == b"ready"
+            answer = self._read_line(LIMIT_S) if ready else self._before
         finally:
             self.abandon()
         if not answer:
-            return Result(shown=False, size=0, error=HUNG, seconds=seconds)
-        return Result(**json.loads(answer), seconds=seconds)
+            return Result(shown=False, size=0, error=HUNG, seconds=LIMIT_S)
+        return Result(**json.loads(answer))
 
     def abandon(self) -> None:
         """End it and whatever it started."""
@@ -136,10 +137,10 @@ def _keep(steps: Steps, place: Place, log: Path, starting: int, answering: int) 
 
 def _close_all_but(*wanted: int) -> None:
     """Close what other attempts have open: a pipe ends when its last writer is gone."""
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) not in wanted:
+    for fd in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if fd > 2 and fd not in wanted:
             with suppress(OSError):
-                os.close(int(name))
+                os.close(fd)
 
 
 def _work(steps: Steps, place: Place, log: Path, told: int, answering: int) -> None:
@@ -148,21 +149,26 @@ def _work(steps: Steps, place: Place, log: Path, told: int, answering: int) -> N
     os.dup2(errors, 1)
     os.dup2(errors, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    answer = {"shown": False, "size": 0, "error": ""}
+    answer: dict[str, object] = {"shown": False, "size": 0, "error": ""}
+    started = time.monotonic()
     try:
         next(steps)
         os.write(answering, b"ready\n")
         if os.read(told, 1):
+            started = time.monotonic()
             next(steps)
     except StopIteration as stop:
         got = stop.value or b""
         answer |= {"shown": place.content.shown_in(got), "size": len(got)}
     except OSError as error:
-        answer["error"] = errno.errorcode.get(error.errno or 0, str(error))
+        missing = isinstance(error, FileNotFoundError) and "/" not in str(error.filename or "/")
+        code = errno.errorcode.get(error.errno or 0, str(error))
+        answer["error"] = f"{code}: {error.filename}" if missing else code
     except BaseException as error:
         traceback.print_exc()
         answer["error"] = type(error).__name__
     sys.stdout.flush()
+    answer["seconds"] = time.monotonic() - started
     os.write(answering, json.dumps(answer).encode() + b"\n")
     os._exit(0)
 

@@ -119,9 +119,7 @@ def _attach(filesystem: str, image: Path) -> str:
 
 def _mount_points() -> list[Path]:
     lines = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
-    return [
-        Path(_OCTAL.sub(lambda code: chr(int(code[1], 8)), line.split()[4])) for line in lines
-    ]
+    return [Path(_OCTAL.sub(lambda code: chr(int(code[1], 8)), line.split()[4])) for line in lines]
 
 
 def _run(*command: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ _WEAKENED = str(Path(__file__).with_name("weakened.py"))
 #: Seconds after which a guard is taken off whatever happens.
 _LIFETIME_S = 900
 _DEADLINE_S = 15
+_COMMAND_S = 60
 
 
 class GuardError(Exception):
@@ -37,16 +39,22 @@ class Agent:
     state_dir: Path
     run_dir: Path
 
+    @property
+    def disarming(self) -> list[str]:
+        """The command that takes the guard off."""
+        folders = ["--state-dir", str(self.state_dir), "--run-dir", str(self.run_dir)]
+        return [_LOCKGATE, "agent", "disarm", *folders]
+
     def status(self) -> dict[str, Any]:
         """What ``lockgate agent status --json`` says."""
-        said = _lockgate("agent", "status", "--json", "--run-dir", str(self.run_dir))
-        found: dict[str, Any] = json.loads(said)
+        words = [_LOCKGATE, "agent", "status", "--json", "--run-dir", str(self.run_dir)]
+        said = subprocess.run(words, stdout=subprocess.PIPE, timeout=_COMMAND_S, check=False)
+        found: dict[str, Any] = json.loads(said.stdout)
         return found
 
     def disarm(self) -> None:
         """Take the guard off."""
-        folders = ("--state-dir", str(self.state_dir), "--run-dir", str(self.run_dir))
-        _lockgate("agent", "disarm", *folders)
+        subprocess.run(self.disarming, stdout=subprocess.DEVNULL, timeout=_COMMAND_S, check=False)
 
 
 @contextmanager
@@ -57,12 +65,7 @@ def agent(zone: Path, folder: Path) -> Iterator[Agent]:
     words += ["--state-dir", str(guard.state_dir), "--run-dir", str(guard.run_dir)]
     process = _start(words, folder / "agent.log")
     limit = subprocess.Popen(
-        [
-            "sh",
-            "-c",
-            f"sleep {_LIFETIME_S}; {_LOCKGATE} agent disarm "
-            f"--state-dir {guard.state_dir} --run-dir {guard.run_dir}",
-        ],
+        ["sh", "-c", f"sleep {_LIFETIME_S}; {shlex.join(guard.disarming)}"],
         start_new_session=True,
     )
     try:
@@ -109,10 +112,3 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.wait()
     if process.stdout is not None:
         process.stdout.close()
-
-
-def _lockgate(*words: str) -> str:
-    done = subprocess.run(
-        [_LOCKGATE, *words], capture_output=True, text=True, timeout=60, check=False
-    )
-    return done.stdout

@@ -50,7 +50,7 @@ def checked(result: int, what: str) -> int:
 
 
 def openat2(path: Path, flags: int, resolve: int, directory: int = AT_FDCWD) -> int:
-    """openat2(2)."""
+    """Open below a directory under the rules of RESOLVE_* flags."""
     how = struct.pack("=QQQ", flags, 0, resolve)
     found = libc.syscall(_SYS_OPENAT2, directory, os.fsencode(path), how, len(how))
     return checked(found, "openat2")
@@ -73,7 +73,7 @@ def open_handle(mount_point: Path, handle: bytes, flags: int = os.O_RDONLY) -> i
 
 
 def linkat(fd: int, path: Path) -> None:
-    """Give an open file a name: linkat(2) with AT_EMPTY_PATH."""
+    """Give an open file a name (AT_EMPTY_PATH)."""
     done = libc.linkat(fd, b"", AT_FDCWD, os.fsencode(path), AT_EMPTY_PATH)
     checked(done, "linkat")
 
@@ -85,25 +85,27 @@ def exchange(one: Path, other: Path) -> None:
 
 
 def unshare(flags: int) -> None:
-    """unshare(2); a new mount namespace passes nothing on to the old one."""
+    """Enter new namespaces; a new mount namespace passes nothing on to the old one."""
     checked(libc.unshare(flags), "unshare")
     if flags & CLONE_NEWNS:
         mount("none", "/", "", MS_REC | MS_PRIVATE)
 
 
-def mount(source: str | Path, target: str | Path, kind: str, flags: int = 0, data: str = "") -> None:
-    """mount(2)."""
+def mount(
+    source: str | Path, target: str | Path, kind: str, flags: int = 0, data: str = ""
+) -> None:
+    """Attach a filesystem, as the program of that name does."""
     words = (os.fsencode(source), os.fsencode(target), kind.encode(), flags, data.encode())
     checked(libc.mount(words[0], words[1], words[2], ctypes.c_ulong(words[3]), words[4]), "mount")
 
 
 def open_tree(path: Path, flags: int = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) -> int:
-    """open_tree(2): a detached copy of a mount."""
+    """Make a detached copy of a mount."""
     return checked(libc.open_tree(AT_FDCWD, os.fsencode(path), flags), "open_tree")
 
 
 def move_mount(tree: int, target: Path) -> None:
-    """move_mount(2): attach a detached mount."""
+    """Attach a detached mount."""
     words = (tree, b"", AT_FDCWD, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH)
     checked(libc.move_mount(*words), "move_mount")
 
@@ -125,14 +127,14 @@ def mount_detached(kind: str, source: str) -> int:
 
 
 def vmsplice(fd: int, body: bytes) -> int:
-    """vmsplice(2) of one buffer."""
+    """Put one buffer into a pipe by reference."""
     buffer = ctypes.create_string_buffer(body, len(body))
     vector = struct.pack("=QQ", ctypes.addressof(buffer), len(body))
     return checked(libc.vmsplice(fd, vector, 1, 0), "vmsplice")
 
 
 def tee(source: int, target: int, size: int) -> int:
-    """tee(2)."""
+    """Copy a pipe into another by reference."""
     return checked(libc.tee(source, target, ctypes.c_size_t(size), 0), "tee")
 
 

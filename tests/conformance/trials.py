@@ -91,6 +91,8 @@ class Field:
             self._waiting.pop((way.name, False), None) or _start(way, self.guarded, clean()),
             self._waiting.pop((way.name, True), None) or _start(way, self.guarded, dirty()),
         )
+        for attempt in attempts:
+            attempt.running.proceed()
         results = [attempt.running.finish() for attempt in attempts]
         for attempt in attempts:
             clear(attempt.place)
@@ -103,11 +105,9 @@ class Field:
             clear(waiting.place)
 
 
-def _start(
-    way: Way, ground: Ground, content: Content, *, ends_with_read: bool = True
-) -> _Waiting:
+def _start(way: Way, ground: Ground, content: Content, *, ends_with_read: bool = True) -> _Waiting:
     place = ground.place(content, ends_with_read=ends_with_read)
-    return _Waiting(place, Running(way, place, ground.scratch / "errors"))
+    return _Waiting(place, Running(way, place, place.elsewhere.with_suffix(".errors")))
 
 
 @contextmanager

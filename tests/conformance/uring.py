@@ -72,6 +72,12 @@ class Ring:
         nowhere = 0xFFFFFFFFFFFFFFFF
         return self._do(_SPLICE, 0, target, nowhere, 0, size, 0, 0, source)
 
+    def close(self) -> None:
+        """Give it back; its mappings would keep it, and its fixed files, open."""
+        self._rings.close()
+        self._sqes.close()
+        os.close(self.fd)
+
     def register_slots(self, count: int) -> None:
         """A table of fixed files, all empty."""
         self.register(_REGISTER_FILES, struct.pack(f"={count}i", *[-1] * count), count)

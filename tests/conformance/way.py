@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from tests.conformance.contents import Content
 
@@ -30,7 +31,7 @@ WITH_REFLINKS = ("xfs", "btrfs")
 
 #: Seconds a program of a way may take.
 PATIENCE_S = 15.0
-_RETRIES_S = 4.0
+_RETRIES_S = 12.0
 _PASSING_ERRORS = frozenset({errno.EAGAIN, errno.EBUSY})
 
 
@@ -102,11 +103,10 @@ class Way:
         """The attempt, with a ``yield`` where the guard is put on."""
         if self.begins_before:
             self._write(place)
-            got = yield from self.attempt(place)  # type: ignore[misc]
-            return got
+            return (yield from cast("Steps", self.attempt(place)))
         yield
         self._write(place)
-        return self.attempt(place)  # type: ignore[return-value]
+        return cast("bytes", self.attempt(place))
 
     def _write(self, place: Place) -> None:
         if not self.writes:

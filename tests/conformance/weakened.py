@@ -17,6 +17,7 @@ import ctypes
 import os
 import select
 import sys
+from pathlib import Path
 
 from lockgate.agent.guard import fanotify
 
@@ -41,7 +42,7 @@ def mark(weakness: str, group: int, mount_point: str, zone: str) -> None:
 def key_of(weakness: str, fd: int) -> Key | None:
     """What a verdict is kept for; None: every open is judged anew."""
     if weakness == "path-cache":
-        return (os.readlink(f"/proc/self/fd/{fd}"),)
+        return (Path(f"/proc/self/fd/{fd}").readlink(),)
     if weakness == "no-lease":
         seen = os.fstat(fd)
         return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)

@@ -6,6 +6,7 @@ import ctypes
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from tests.conformance import syscalls
@@ -119,8 +120,6 @@ def preload(place: Place) -> bytes:
 
 def _read_mapping(pid: int, name: str) -> bytes:
     """Every readable mapping of ``name`` in a process that has just been started."""
-    import time
-
     end = time.monotonic() + 1.0
     while time.monotonic() < end:
         lines = Path(f"/proc/{pid}/maps").read_text().splitlines()

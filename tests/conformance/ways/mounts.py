@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 from tests.conformance import syscalls
@@ -140,11 +141,9 @@ def idmapped(place: Place) -> bytes:
 
 def _map_root(pid: int) -> None:
     """Wait until the process has its namespace, and map its root to ours, others shifted."""
-    import time
-
     end = time.monotonic() + 5
-    ours = os.readlink("/proc/self/ns/user")
-    while os.readlink(f"/proc/{pid}/ns/user") == ours and time.monotonic() < end:
+    ours = Path("/proc/self/ns/user").readlink()
+    while Path(f"/proc/{pid}/ns/user").readlink() == ours and time.monotonic() < end:
         time.sleep(0.005)
     for name in ("uid_map", "gid_map"):
         Path(f"/proc/{pid}/{name}").write_text("0 0 65536\n")

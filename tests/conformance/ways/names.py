@@ -11,8 +11,8 @@ from tests.conformance.way import (
     Steps,
     in_child,
     output_of,
-    read_patiently,
     read_path,
+    read_patiently,
     way,
     write_apart,
 )
@@ -107,7 +107,7 @@ def many_names(place: Place) -> bytes:
 @way("a name that is no text", _FAMILY)
 def odd_name(place: Place) -> bytes:
     name = os.fsencode(place.zone) + b"/-\xff\x1b[2J\n \xe2\x80\xae"
-    os.rename(place.file, name)
+    place.file.rename(os.fsdecode(name))
     return read_path(os.fsdecode(name))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import threading
 
@@ -11,6 +12,7 @@ from tests.conformance.way import Place, in_child, read_path, way, write_apart
 _FAMILY = "opens"
 _UNPRIVILEGED = 65534
 _SIZE = 1 << 20
+_FAR = 128 << 20
 
 
 def _all_of(fd: int) -> bytes:
@@ -45,8 +47,6 @@ def non_blocking(place: Place) -> bytes:
 
 @way("O_DIRECT", _FAMILY)
 def direct(place: Place) -> bytes:
-    import mmap
-
     buffer = mmap.mmap(-1, 16384)
     got = os.readv(os.open(place.file, os.O_RDONLY | os.O_DIRECT), [buffer])
     return buffer[:got]
@@ -236,11 +236,11 @@ def large(place: Place) -> bytes:
 def sparse(place: Place) -> bytes:
     def write() -> bytes:
         with open(place.file, "wb") as target:
-            target.seek(1 << 30)
+            target.seek(_FAR)
             target.write(place.content.body)
         return b""
 
     in_child(write)
     with open(place.file, "rb") as source:
-        source.seek(1 << 30)
+        source.seek(_FAR)
         return source.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import time
@@ -94,8 +95,6 @@ def stacked(place: Place) -> bytes:
 
 @way("overlay, mapped through the merged folder", _FAMILY)
 def mapped(place: Place) -> bytes:
-    import mmap
-
     _, upper_folder, work, merged = _folders(place, _memory(place))
     _overlay(place.zone, upper_folder, work, merged)
     fd = os.open(merged / "wanted", os.O_RDONLY)

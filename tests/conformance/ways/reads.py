@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conformance import syscalls, uring
-from tests.conformance.way import Place, way
+from tests.conformance.way import ON_A_DEVICE, Place, way
 
 _FAMILY = "reads"
 _SIZE = 1 << 16
@@ -45,7 +45,7 @@ def readv(place: Place) -> bytes:
     return bytes(buffer[: os.readv(_opened(place), [buffer])])
 
 
-@way("preadv2 RWF_NOWAIT", _FAMILY)
+@way("preadv2 RWF_NOWAIT", _FAMILY, on=ON_A_DEVICE, reason="a tmpfs knows no RWF_NOWAIT")
 def preadv2(place: Place) -> bytes:
     buffer = bytearray(_SIZE)
     fd = _opened(place)

@@ -22,6 +22,7 @@ from tests.conformance.way import (
     read_path,
     run,
     way,
+    write_apart,
 )
 
 _FAMILY = "servers"
@@ -279,12 +280,14 @@ def nfs(place: Place) -> bytes:
         " FSAL { Name = VFS; } }\n"
     )
     words = ("ganesha.nfsd", "-F", "-L", place.elsewhere / "log", "-f", settings)
-    name = place.file.relative_to(place.mount_point)
+    ready = write_apart(place.zone / "ready", place.innocent.body)
     with _serving((*words, "-p", place.elsewhere / "pid"), port):
-        address = f"nfs://{_HOST}/zone/{name}?version=4&nfsport={port}"
         end = time.monotonic() + PATIENCE_S
-        got = b""
-        while not got and time.monotonic() < end:
-            got = output_of("nfs-cat", address)
-            time.sleep(0.2)
-        return got
+        while not _nfs_cat(place, port, ready) and time.monotonic() < end:
+            time.sleep(0.1)
+        return _nfs_cat(place, port, place.file)
+
+
+def _nfs_cat(place: Place, port: int, file: Path) -> bytes:
+    name = file.relative_to(place.mount_point)
+    return output_of("nfs-cat", f"nfs://{_HOST}/zone/{name}?version=4&nfsport={port}")

@@ -166,9 +166,7 @@ def _data_of(place: Place, *, direct: bool) -> Iterator[bytes]:
 
 
 def _hunt(place: Place, *, direct: bool) -> bytes:
-    return b"".join(
-        part for part in _data_of(place, direct=direct) if place.content.shown_in(part)
-    )
+    return b"".join(part for part in _data_of(place, direct=direct) if place.content.shown_in(part))
 
 
 @way(

@@ -43,7 +43,9 @@ def _swapped(place: Place) -> bytes:
     return in_child(lambda: read_patiently(place.file))
 
 
-@way("FICLONE into a judged clean file", _FAMILY, on=WITH_REFLINKS, writes=True, reason=_NO_REFLINKS)
+@way(
+    "FICLONE into a judged clean file", _FAMILY, on=WITH_REFLINKS, writes=True, reason=_NO_REFLINKS
+)
 def clone(place: Place) -> bytes:
     begin(place)
     target = open_patiently(place.file, os.O_WRONLY)
