@@ -26,9 +26,7 @@ def writers_beside_readers() -> None:
 def by_inode_alone() -> None:
     """A verdict belongs to a file, whatever its bytes have become."""
     cache.VerdictCache.forget = lambda _self, _inode: None
-    cache.VerdictCache.passes = lambda self, status, _now: (
-        (status.st_dev, status.st_ino) in self._passes
-    )
+    cache.VerdictCache.passes = lambda self, inode, _status, _now: inode in self._passes
 
 
 WEAKNESSES: dict[str, Callable[[], None]] = {

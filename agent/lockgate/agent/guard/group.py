@@ -261,6 +261,8 @@ def _start_holder(group: int, run_dir: Path, settings: LinkSettings) -> None:
             pass_fds=(group, ready_write),
             start_new_session=True,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # a pipe that it kept open would outlive the agent
+            stderr=subprocess.DEVNULL,
             cwd="/",
             timeout=_PATIENCE_S,
             check=True,
