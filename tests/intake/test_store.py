@@ -99,8 +99,8 @@ def test_a_death_between_entry_and_rename_is_made_up_for(store: Store) -> None:
     entry = an_entry()
     incoming = store.begin(entry)
     incoming.append(memoryview(b"whole"))
-    incoming.finish()
-    store.write(replace(entry, state=State.SEALED, size=5, sha256=incoming.sha256))
+    digest = incoming.finish()
+    store.write(replace(entry, state=State.SEALED, size=5, sha256=digest))
     incoming.close()
     assert store.recover() == 0
     assert (store.dumps / entry.entry_id).read_bytes() == b"whole"

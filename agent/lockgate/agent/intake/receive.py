@@ -35,7 +35,8 @@ from lockgate.wire.ids import uuid7
 
 _CHUNK_BYTES = 1 << 20
 _WATCH_S = 0.25
-_PRIORITY = -10
+#: nice(2) while a process waits, and behind it.
+_URGENT, _PATIENT = -10, 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,13 @@ class Reception:
         """
         entry = _new_entry(crash, way)
         began = time.monotonic()
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PRIORITY)
+        _set_priority(_URGENT)
         with self._supervised(stream):
             entry, incoming = self._receive(stream, entry)
         entry = replace(entry, seconds=round(time.monotonic() - began, 3))
         if incoming is None:
             return self._store.drop(entry, entry.why)
+        _set_priority(_PATIENT)
         return self._seal(entry, incoming)
 
     @contextmanager
@@ -218,6 +219,11 @@ def _read_front(stream: Stream) -> tuple[bytes, CoreFront | None, Why]:
         return bytes(head), None, Why.DEADLINE
     except OSError:
         return bytes(head), None, Why.TRUNCATED
+
+
+def _set_priority(nice: int) -> None:
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
 def _new_entry(crash: Crash, way: str) -> Entry:

@@ -42,10 +42,8 @@ from lockgate.agent.intake.entry import (
 from lockgate.wire.transfer import Opener
 
 _PAGE = bytes(4096)
-_CHUNK = bytes(1 << 20)
 _F_OFD_SETLK = 37
 _FLOCK = struct.Struct("@hhqqi4x")
-_LEAST_PRIORITY = 19
 #: Entries kept for each dump that may be kept: most are of crashes without one.
 _ENTRIES_PER_FILE = 10
 
@@ -164,14 +162,14 @@ class Store:
         Raises:
             OSError: the disk refused; the dump is not sealed.
         """
-        size = incoming.finish()
+        digest = incoming.finish()
         status = os.fstat(incoming.fd)
         sealed = replace(
             entry,
             state=State.SEALED,
-            size=size,
+            size=incoming.size,
             stored=status.st_blocks * 512,
-            sha256=incoming.sha256,
+            sha256=digest,
         )
         os.fchmod(incoming.fd, 0o400)
         os.fsync(incoming.fd)
@@ -229,18 +227,13 @@ class Store:
 
 
 class Incoming:
-    """A dump that grows. One thread appends; another, of least priority, hashes behind it."""
+    """A dump that grows."""
 
     def __init__(self, fd: int, room: int) -> None:
         self.fd = fd
         self.size = 0
-        self.sha256 = ""
         self._room = room
         self._written = 0
-        self._grown = threading.Condition()
-        self._ended = False
-        self._hasher = threading.Thread(target=self._hash, name="intake-hash", daemon=True)
-        self._hasher.start()
 
     def append(self, piece: memoryview) -> None:
         """Add bytes; pages of zeros are left out of the disk.
@@ -249,57 +242,35 @@ class Incoming:
             NoRoomError: they do not fit into the store.
             OSError: the disk refused.
         """
-        position = self.size
         for start, stop in data_runs(piece):
             self._written += stop - start
             if self._written > self._room:
                 raise NoRoomError
-            write_at(self.fd, piece[start:stop], position + start)
-        with self._grown:
-            self.size += len(piece)
-            self._grown.notify()
+            write_at(self.fd, piece[start:stop], self.size + start)
+        self.size += len(piece)
 
-    def finish(self) -> int:
-        """No more comes: give the file its size, wait for the digest; the size in bytes."""
+    def finish(self) -> str:
+        """No more comes: give the file its size; the digest of all of it.
+
+        Raises:
+            OSError: the disk refused.
+        """
         os.ftruncate(self.fd, self.size)
-        self._end()
-        return self.size
+        os.lseek(self.fd, 0, os.SEEK_SET)
+        with open(self.fd, "rb", closefd=False) as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
 
     def close(self) -> None:
         """Let go of the file, and with it of the lock."""
-        self._end()
         os.close(self.fd)
-
-    def _end(self) -> None:
-        with self._grown:
-            self._ended = True
-            self._grown.notify()
-        self._hasher.join()
-
-    def _hash(self) -> None:
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LEAST_PRIORITY)
-        digest = hashlib.sha256()
-        position = 0
-        while (stop := self._next_frontier(position)) > position:
-            while position < stop:
-                count = min(len(_CHUNK), stop - position)
-                piece = os.pread(self.fd, count, position)
-                # Behind the last byte that was written there is a hole not yet in the file.
-                digest.update(piece or _CHUNK[:count])
-                position += len(piece) or count
-        self.sha256 = digest.hexdigest()
-
-    def _next_frontier(self, position: int) -> int:
-        with self._grown:
-            while self.size == position and not self._ended:
-                self._grown.wait()
-            return self.size
 
 
 def data_runs(piece: memoryview) -> Iterator[tuple[int, int]]:
     """``(start, stop)`` of every run of pages that are not all zeros."""
     content = bytes(piece)
+    if content and _PAGE not in content:
+        yield 0, len(content)
+        return
     begin = -1
     for place in range(0, len(content), len(_PAGE)):
         page = content[place : place + len(_PAGE)]
