@@ -71,6 +71,14 @@ class Running:
         os.close(starting)
         self._before = self._read_line(LIMIT_S)
 
+    def pids(self) -> set[int]:
+        """All the processes of it that are alive."""
+        found, new = set[int](), {self._keeper}
+        while new:
+            found |= new
+            new = {child for pid in new for child in _children(pid)}
+        return found
+
     def proceed(self) -> None:
         """Let the second step begin."""
         if self._before == b"ready":
@@ -173,16 +181,25 @@ def _work(steps: Steps, place: Place, log: Path, told: int, answering: int) -> N
     os._exit(0)
 
 
+def _children(pid: int) -> list[int]:
+    """The children of all threads of a process; none when it has ended."""
+    found: list[int] = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (task / "children").read_text("ascii").split())
+    return found
+
+
 def _kill_descendants() -> None:
     """Kill children until there are none; theirs become ours when they die."""
     end = time.monotonic() + 5
     while time.monotonic() < end:
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii").split()
+        children = _children(os.getpid())
         if not children:
             return
         for child in children:
             with suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
+                os.kill(child, signal.SIGKILL)
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG) != (0, 0):
                 continue

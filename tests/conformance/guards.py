@@ -18,12 +18,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 _LOCKGATE = str(Path(sys.executable).with_name("lockgate"))
 _WEAKENED = str(Path(__file__).with_name("weakened.py"))
 #: Seconds after which a guard is taken off whatever happens.
-_LIFETIME_S = 900
+_LIFETIME_S = 1800
 _DEADLINE_S = 15
 _COMMAND_S = 60
 
@@ -45,12 +44,13 @@ class Agent:
         folders = ["--state-dir", str(self.state_dir), "--run-dir", str(self.run_dir)]
         return [_LOCKGATE, "agent", "disarm", *folders]
 
-    def status(self) -> dict[str, Any]:
-        """What ``lockgate agent status --json`` says."""
-        words = [_LOCKGATE, "agent", "status", "--json", "--run-dir", str(self.run_dir)]
-        said = subprocess.run(words, stdout=subprocess.PIPE, timeout=_COMMAND_S, check=False)
-        found: dict[str, Any] = json.loads(said.stdout)
-        return found
+    def census(self) -> set[int]:
+        """The processes that had files open when the guard was put on."""
+        words = ["status", "--census", "--json", "--run-dir", str(self.run_dir)]
+        said = subprocess.run(
+            [_LOCKGATE, "agent", *words], stdout=subprocess.PIPE, timeout=_COMMAND_S, check=False
+        )
+        return {int(process["pid"]) for process in json.loads(said.stdout)["processes"]}
 
     def disarm(self) -> None:
         """Take the guard off."""
@@ -81,7 +81,7 @@ def agent(zone: Path, folder: Path) -> Iterator[Agent]:
 @contextmanager
 def weakened(weakness: str, mount_point: Path, zone: Path, folder: Path) -> Iterator[None]:
     """A small guard that lacks what ``weakness`` names; see weakened.py."""
-    words = ["timeout", "-s", "KILL", "60", sys.executable, _WEAKENED, weakness]
+    words = ["timeout", "-s", "KILL", "200", sys.executable, _WEAKENED, weakness]
     process = _start([*words, str(mount_point), str(zone)], folder / f"{weakness}.log")
     try:
         yield

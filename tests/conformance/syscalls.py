@@ -17,6 +17,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
 AT_RECURSIVE = 0x8000
+CLONE_FILES = 0x400
 CLONE_NEWNS = 0x20000
 CLONE_NEWUSER = 0x10000000
 MS_BIND = 0x1000
@@ -30,6 +31,7 @@ RENAME_EXCHANGE = 0x2
 RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
 RESOLVE_IN_ROOT = 0x10
+RESOLVE_CACHED = 0x20
 FICLONE = 0x40049409
 FICLONERANGE = 0x4020940D
 FIDEDUPERANGE = 0xC0189436
@@ -39,6 +41,10 @@ _FSCONFIG_SET_STRING = 1
 _FSCONFIG_CMD_CREATE = 6
 _AIO = {"x86_64": (206, 209, 208), "aarch64": (0, 2, 4)}
 _IOCB_CMD_PREAD = 0
+_EXIT = {"x86_64": 60, "aarch64": 93}
+_FAN_CLOSE_WRITE = 0x8
+_FAN_EVENT_ON_CHILD = 0x08000000
+_FAN_MARK_ADD = 0x1
 
 
 def checked(result: int, what: str) -> int:
@@ -54,6 +60,20 @@ def openat2(path: Path, flags: int, resolve: int, directory: int = AT_FDCWD) -> 
     how = struct.pack("=QQQ", flags, 0, resolve)
     found = libc.syscall(_SYS_OPENAT2, directory, os.fsencode(path), how, len(how))
     return checked(found, "openat2")
+
+
+def end_thread() -> None:
+    """End the calling thread alone, also when it is the first of its process (_exit(2))."""
+    libc.syscall(_EXIT[platform.machine()], 0)
+
+
+def listen(folder: Path) -> int:
+    """A fanotify(7) group that is told of each file in ``folder`` whose writer closes it."""
+    group = checked(libc.fanotify_init(0, os.O_RDONLY), "fanotify_init")
+    mask = ctypes.c_uint64(_FAN_CLOSE_WRITE | _FAN_EVENT_ON_CHILD)
+    words = (group, _FAN_MARK_ADD, mask, AT_FDCWD, os.fsencode(folder))
+    checked(libc.fanotify_mark(*words), "fanotify_mark")
+    return group
 
 
 def handle_of(path: Path) -> bytes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,12 +64,12 @@ class _Waiting:
 
 @dataclass(slots=True)
 class Field:
-    """Two filesystems of one kind, of which one is guarded by the real agent."""
+    """Two filesystems of one kind, of which one is guarded; ``named`` by the agent's census."""
 
     filesystem: str
     free: Ground
     guarded: Ground
-    agent: guards.Agent | None = None
+    named: set[str] = field(default_factory=set)
     _waiting: dict[tuple[str, bool], _Waiting] = field(default_factory=dict)
 
     def prepare(self, ways: Sequence[Way]) -> None:
@@ -80,9 +80,13 @@ class Field:
                     content = dirty() if secret else clean()
                     self._waiting[way.name, secret] = _start(way, self.guarded, content)
 
-    def waiting_places(self) -> Mapping[tuple[str, bool], Place]:
-        """Where the prepared attempts have their files."""
-        return {key: waiting.place for key, waiting in self._waiting.items()}
+    def named_by(self, census: set[int]) -> set[str]:
+        """The prepared ways of whose processes, with the dirty file, the census names one."""
+        return {
+            name
+            for (name, secret), waiting in self._waiting.items()
+            if secret and waiting.running.pids() & census
+        }
 
     def try_way(self, way: Way) -> Trial:
         """The three attempts, side by side."""
@@ -122,8 +126,11 @@ def scratch_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def field_of(filesystem: str, ways: Sequence[Way]) -> Iterator[Field]:
-    """A guarded field, after every way did what it does before the guard."""
+def field_of(filesystem: str, ways: Sequence[Way], weakness: str = "") -> Iterator[Field]:
+    """A guarded field, after every way did what it does before the guard.
+
+    ``weakness``: instead of the real agent, the small guard that lacks this (weakened.py).
+    """
     with ExitStack() as stack:
         folder = stack.enter_context(scratch_folder())
         free = stack.enter_context(mounted(filesystem, folder / "free"))
@@ -131,5 +138,10 @@ def field_of(filesystem: str, ways: Sequence[Way]) -> Iterator[Field]:
         found = Field(filesystem, free, guarded)
         stack.callback(found.abandon)
         found.prepare(ways)
-        found.agent = stack.enter_context(guards.agent(guarded.zone, folder))
+        if weakness:
+            weak = guards.weakened(weakness, guarded.mount_point, guarded.zone, folder)
+            stack.enter_context(weak)
+        else:
+            agent = stack.enter_context(guards.agent(guarded.zone, folder))
+            found.named = found.named_by(agent.census())
         yield found

@@ -4,7 +4,7 @@ Usage: ``weakened.py WEAKNESS MOUNT_POINT ZONE``; prints READY and answers until
 
 All of them look into the file at each open and deny what holds a private key. What each lacks:
 
-``none``            nothing but leases; the reference for the others
+``none``            it looks anew at each open; the reference for the others
 ``mount-mark``      the mark is on the mount, not on the filesystem
 ``directory-mark``  the mark is on the zone's folder
 ``path-cache``      a verdict is kept for a name

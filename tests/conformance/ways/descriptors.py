@@ -6,6 +6,7 @@ import ctypes
 import mmap
 import os
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,10 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.conformance import syscalls
-from tests.conformance.way import PATIENCE_S, Place, in_child, output_of, read_path, way
+from tests.conformance.way import PATIENCE_S, Place, Scope, in_child, output_of, read_path, way
 
 _FAMILY = "descriptors"
 _SIZE = 1 << 16
+_EVENT_FD_AT = 16  # in struct fanotify_event_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,21 @@ def scm_directory(place: Place) -> bytes:
     socket.send_fds(theirs, [b"."], [os.open(place.zone, os.O_RDONLY)])
     _, fds, _, _ = socket.recv_fds(ours, 1, 1)
     return in_child(lambda: os.read(os.open("wanted", os.O_RDONLY, dir_fd=fds[0]), _SIZE))
+
+
+@way(
+    "descriptor that another fanotify listener is given",
+    _FAMILY,
+    scope=Scope.NOT_PROMISED,
+    writes=True,
+    reason="the kernel opens it for the listener (CAP_SYS_ADMIN), and asks nobody",
+)
+def listener(place: Place) -> bytes:
+    group = syscalls.listen(place.zone)
+    place.write_file()
+    event = os.read(group, 4096)
+    (fd,) = struct.unpack_from("=i", event, _EVENT_FD_AT)
+    return os.pread(fd, _SIZE, 0)
 
 
 @way("a program that opens it in a new session", _FAMILY)

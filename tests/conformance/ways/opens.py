@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import mmap
 import os
+import struct
 import threading
 
 from tests.conformance import syscalls
@@ -13,6 +16,10 @@ _FAMILY = "opens"
 _UNPRIVILEGED = 65534
 _SIZE = 1 << 20
 _FAR = 128 << 20
+_XFS_HANDLE_BYTES = 24
+_XFS_REQUEST = struct.Struct("@IPIPIPP")  # struct xfs_fsop_handlereq
+_XFS_PATH_TO_HANDLE = 0xC0385869
+_XFS_OPEN_BY_HANDLE = 0xC038586B
 
 
 def _all_of(fd: int) -> bytes:
@@ -148,6 +155,26 @@ def by_handle_unlinked(place: Place) -> bytes:
 def by_handle_read_write(place: Place) -> bytes:
     handle = syscalls.handle_of(place.file)
     return _all_of(syscalls.open_handle(place.mount_point, handle, os.O_RDWR))
+
+
+@way("XFS_IOC_OPEN_BY_HANDLE", _FAMILY, on=("xfs",), reason="an ioctl of xfs")
+def xfs_handle(place: Place) -> bytes:
+    root = os.open(place.mount_point, os.O_RDONLY)
+    name, handle = ctypes.create_string_buffer(os.fsencode(place.file)), bytes(_XFS_HANDLE_BYTES)
+    found = ctypes.create_string_buffer(handle, len(handle))
+    size = ctypes.create_string_buffer(struct.pack("=I", len(handle)), 4)
+    at, size_at = ctypes.addressof(found), ctypes.addressof(size)
+    path_at = ctypes.addressof(name)
+    fcntl.ioctl(root, _XFS_PATH_TO_HANDLE, _XFS_REQUEST.pack(0, path_at, 0, 0, 0, at, size_at))
+    (length,) = struct.unpack("=I", size.raw)
+    request = _XFS_REQUEST.pack(0, 0, os.O_RDONLY, at, length, 0, 0)
+    return _all_of(fcntl.ioctl(root, _XFS_OPEN_BY_HANDLE, bytearray(request)))
+
+
+@way("openat2 with RESOLVE_CACHED", _FAMILY)
+def cached(place: Place) -> bytes:
+    place.file.stat()
+    return _all_of(syscalls.openat2(place.file, os.O_RDONLY, syscalls.RESOLVE_CACHED))
 
 
 @way("as an unprivileged user", _FAMILY)

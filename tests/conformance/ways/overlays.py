@@ -8,10 +8,12 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.conformance.way import Place, Scope, Steps, read_path, run, way
+from tests.conformance.way import Place, Scope, Steps, open_patiently, read_path, run, way
+from tests.conformance.ways.races import begin, written_beside
 
 _FAMILY = "overlays"
 _PATIENCE_S = 10.0
+_SIZE = 1 << 16
 
 
 def _folders(place: Place, upper_on: Path) -> tuple[Path, Path, Path, Path]:
@@ -101,6 +103,27 @@ def mapped(place: Place) -> bytes:
     return mmap.mmap(fd, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)[:]
 
 
+@way("reader through an overlay, let in while clean", _FAMILY, scope=Scope.RACE, writes=True)
+def old_reader(place: Place) -> bytes:
+    """The descriptor of the reader is one of another filesystem."""
+    begin(place)
+    _, upper_folder, work, merged = _folders(place, _memory(place))
+    _overlay(place.zone, upper_folder, work, merged)
+    fd = open_patiently(merged / "wanted", os.O_RDONLY)
+    return written_beside(place, lambda: os.pread(fd, _SIZE, 0), lambda: os.close(fd))
+
+
+@way("mapping through an overlay, made while clean", _FAMILY, scope=Scope.RACE, writes=True)
+def old_mapping(place: Place) -> bytes:
+    begin(place)
+    _, upper_folder, work, merged = _folders(place, _memory(place))
+    _overlay(place.zone, upper_folder, work, merged)
+    fd = open_patiently(merged / "wanted", os.O_RDONLY)
+    mapping = mmap.mmap(fd, 0, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+    os.close(fd)
+    return written_beside(place, lambda: mapping[:], mapping.close)
+
+
 def _wait_for_mount(point: Path) -> None:
     end = time.monotonic() + _PATIENCE_S
     while not os.path.ismount(point):
@@ -135,6 +158,21 @@ def bindfs_before(place: Place) -> Steps:
             _wait_for_mount(point)
             yield
             return read_path(point / "wanted")
+        finally:
+            run("umount", "-l", point)
+            server.kill()
+
+
+@way("reader through bindfs (FUSE), let in while clean", _FAMILY, scope=Scope.RACE, writes=True)
+def bindfs_reader(place: Place) -> bytes:
+    begin(place)
+    point = place.elsewhere / "fuse"
+    point.mkdir()
+    with subprocess.Popen(["bindfs", "-f", place.zone, point]) as server:
+        try:
+            _wait_for_mount(point)
+            fd = open_patiently(point / "wanted", os.O_RDONLY)
+            return written_beside(place, lambda: os.pread(fd, _SIZE, 0), lambda: os.close(fd))
         finally:
             run("umount", "-l", point)
             server.kill()

@@ -12,8 +12,10 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 from tests.conformance import syscalls, uring
@@ -155,7 +157,7 @@ def _writable(place: Place) -> Iterator[mmap.mmap]:
 # -- readers that were let in while the file was clean ---------------------------------------
 
 
-def _written_beside(place: Place, look: Callable[[], bytes], close: Callable[[], object]) -> bytes:
+def written_beside(place: Place, look: Callable[[], bytes], close: Callable[[], object]) -> bytes:
     """Somebody tries to write the secret while a reader looks at the file."""
     _try(lambda: _write(place, _WRITER_TRIES_S))
     seen = b""
@@ -169,7 +171,7 @@ def _written_beside(place: Place, look: Callable[[], bytes], close: Callable[[],
 def old_reader(place: Place) -> bytes:
     begin(place)
     fd = open_patiently(place.file, os.O_RDONLY)
-    return _written_beside(place, lambda: os.pread(fd, _SIZE, 0), lambda: os.close(fd))
+    return written_beside(place, lambda: os.pread(fd, _SIZE, 0), lambda: os.close(fd))
 
 
 @way("reader's mapping made while clean, secret written", _FAMILY, scope=Scope.RACE, writes=True)
@@ -178,7 +180,7 @@ def old_mapping(place: Place) -> bytes:
     fd = open_patiently(place.file, os.O_RDONLY)
     mapping = mmap.mmap(fd, 0, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
     os.close(fd)
-    return _written_beside(place, lambda: mapping[:], mapping.close)
+    return written_beside(place, lambda: mapping[:], mapping.close)
 
 
 @way("reader's descriptor inherited by a child", _FAMILY, scope=Scope.RACE, writes=True)
@@ -200,7 +202,7 @@ def inherited(place: Place) -> bytes:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
-    return _written_beside(place, look, close)
+    return written_beside(place, look, close)
 
 
 @way("reader's descriptor in flight over SCM_RIGHTS", _FAMILY, scope=Scope.RACE, writes=True)
@@ -216,7 +218,7 @@ def in_flight(place: Place) -> bytes:
         received.extend(socket.recv_fds(ours, 1, 1)[1])
         return os.pread(received[0], _SIZE, 0)
 
-    return _written_beside(place, look, lambda: os.close(received[0]))
+    return written_beside(place, look, lambda: os.close(received[0]))
 
 
 @way("reader as a fixed file of an io_uring", _FAMILY, scope=Scope.RACE, writes=True)
@@ -227,7 +229,7 @@ def fixed_file(place: Place) -> bytes:
     ring.register_files(fd)
     os.close(fd)
     look = lambda: ring.read(0, _SIZE, how=uring.FIXED_FILE)  # noqa: E731
-    return _written_beside(place, look, ring.close)
+    return written_beside(place, look, ring.close)
 
 
 @way("reader that io_uring opened into a fixed file", _FAMILY, scope=Scope.RACE, writes=True)
@@ -237,7 +239,49 @@ def direct_slot(place: Place) -> bytes:
     ring.register_slots(1)
     ring.open(place.file, slot=1)
     look = lambda: ring.read(0, _SIZE, how=uring.FIXED_FILE)  # noqa: E731
-    return _written_beside(place, look, ring.close)
+    return written_beside(place, look, ring.close)
+
+
+@way("reader's thread with descriptors of its own", _FAMILY, scope=Scope.RACE, writes=True)
+def own_table(place: Place) -> bytes:
+    """/proc/PID/fd shows the first thread's table only."""
+    begin(place)
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(syscalls.unshare, syscalls.CLONE_FILES).result()
+        fd = thread.submit(open_patiently, place.file, os.O_RDONLY).result()
+        look = lambda: thread.submit(os.pread, fd, _SIZE, 0).result()  # noqa: E731
+        return written_beside(place, look, lambda: thread.submit(os.close, fd).result())
+
+
+@way("reader whose first thread has ended", _FAMILY, scope=Scope.RACE, writes=True)
+def leaderless(place: Place) -> bytes:
+    """/proc/PID/fd and /proc/PID/maps of such a process are empty."""
+    begin(place)
+    asked, asking = os.pipe()
+    answers, answering = os.pipe()
+    child = os.fork()
+    if child == 0:
+        threading.Thread(target=_read_when_asked, args=(place, asked, answering)).start()
+        syscalls.end_thread()
+    os.close(answering)
+    os.read(answers, 1)
+
+    def look() -> bytes:
+        os.write(asking, b".")
+        return os.read(answers, _SIZE)
+
+    def close() -> None:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+    return written_beside(place, look, close)
+
+
+def _read_when_asked(place: Place, asked: int, answering: int) -> None:
+    fd = open_patiently(place.file, os.O_RDONLY)
+    os.write(answering, b".")
+    while os.read(asked, 1):
+        os.write(answering, os.pread(fd, _SIZE, 0))
 
 
 @way("reader as a loop device", _FAMILY, scope=Scope.RACE, writes=True)
@@ -245,7 +289,7 @@ def loop_reader(place: Place) -> bytes:
     begin(place)
     device = output_of("losetup", "-r", "--find", "--show", place.file).decode().strip()
     try:
-        return _written_beside(
+        return written_beside(
             place, lambda: _read_direct(device), lambda: output_of("losetup", "-d", device)
         )
     finally:
@@ -270,34 +314,34 @@ def spliced(place: Place) -> bytes:
     os.splice(fd, writing, _SIZE, offset_src=0)
     os.close(fd)
     os.close(writing)
-    return _written_beside(place, lambda: os.read(reading, _SIZE), lambda: os.close(reading))
+    return written_beside(place, lambda: os.read(reading, _SIZE), lambda: os.close(reading))
 
 
 @way("read descriptor of an empty file that is filled", _FAMILY, scope=Scope.RACE, writes=True)
 def empty_reader(place: Place) -> bytes:
     place.write_file(Content(b"", b""))
     fd = open_patiently(place.file, os.O_RDONLY)
-    return _written_beside(place, lambda: os.pread(fd, _SIZE, 0), lambda: os.close(fd))
+    return written_beside(place, lambda: os.pread(fd, _SIZE, 0), lambda: os.close(fd))
 
 
 @way("O_RDWR of an empty file that another fills", _FAMILY, scope=Scope.RACE, writes=True)
 def empty_read_write(place: Place) -> bytes:
     fd = os.open(place.file, os.O_RDWR | os.O_CREAT, 0o644)
-    return _written_beside(place, lambda: os.pread(fd, _SIZE, 0), lambda: os.close(fd))
+    return written_beside(place, lambda: os.pread(fd, _SIZE, 0), lambda: os.close(fd))
 
 
 @way("O_RDWR|O_TRUNC, then another writes", _FAMILY, scope=Scope.RACE, writes=True)
 def truncating(place: Place) -> bytes:
     begin(place)
     fd = open_patiently(place.file, os.O_RDWR | os.O_TRUNC)
-    return _written_beside(place, lambda: os.pread(fd, _SIZE, 0), lambda: os.close(fd))
+    return written_beside(place, lambda: os.pread(fd, _SIZE, 0), lambda: os.close(fd))
 
 
 @way("O_RDWR let in while clean, then another writes", _FAMILY, scope=Scope.RACE, writes=True)
 def read_write(place: Place) -> bytes:
     begin(place)
     fd = open_patiently(place.file, os.O_RDWR)
-    return _written_beside(place, lambda: os.pread(fd, _SIZE, 0), lambda: os.close(fd))
+    return written_beside(place, lambda: os.pread(fd, _SIZE, 0), lambda: os.close(fd))
 
 
 @way("O_RDWR opened beside a writer that writes then", _FAMILY, scope=Scope.RACE, writes=True)

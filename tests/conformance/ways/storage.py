@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
+import struct
 from collections.abc import Iterator
 
 from tests.conformance.filesystems import detach_loops
@@ -26,6 +28,8 @@ _NO_SUBVOLUMES = "only btrfs has subvolumes"
 _NO_DEVICE = "a tmpfs has no device"
 _BENEATH = "raw devices lie beneath the filesystem, where permission events do not reach; root only"
 _CHUNK = 1 << 20
+_EXTENT_DATA = 108
+_BTRFS_IOC_TREE_SEARCH = 0xD0009411
 
 
 def _loop(place: Place, *options: str) -> str:
@@ -147,6 +151,25 @@ def send(place: Place) -> bytes:
     _subvolume(place)
     run("btrfs", "subvolume", "snapshot", "-r", place.zone / "volume", target)
     return output_of("btrfs", "send", "-q", target)
+
+
+@way(
+    "btrfs tree search, of a small file",
+    _FAMILY,
+    on=_BTRFS,
+    scope=Scope.NOT_PROMISED,
+    writes=True,
+    reason="the kernel gives root (CAP_SYS_ADMIN) its trees, with small files in them",
+)
+def tree_search(place: Place) -> bytes:
+    write_apart(place.file, place.content.body[3400:4900])
+    os.sync()
+    number = place.file.stat().st_ino
+    whole = 2**64 - 1
+    key = (0, number, number, 0, whole, 0, whole, _EXTENT_DATA, _EXTENT_DATA, 16, 0, 0, 0, 0, 0)
+    request = bytearray(struct.pack("=7Q4I4Q", *key).ljust(4096, b"\0"))
+    fcntl.ioctl(os.open(place.zone, os.O_RDONLY), _BTRFS_IOC_TREE_SEARCH, request)
+    return bytes(request)
 
 
 def _data_of(place: Place, *, direct: bool) -> Iterator[bytes]:
