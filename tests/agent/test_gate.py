@@ -16,6 +16,7 @@ from lockgate.agent.guard.commands import (
     Doubt,
     Drop,
     Examine,
+    Hasten,
     Opening,
     Pass,
     Scan,
@@ -270,6 +271,14 @@ def test_a_background_scan_gives_way_to_a_writer(gate: Gate) -> None:
     assert gate.idle(7, identity()) == [Take(1, 7), BACKGROUND]
 
     assert gate.opened(opening(8, WRITES), 0) == [Drop(1, cancel=True), Pass(8)]
+
+
+def test_an_open_hastens_the_background_scan_that_it_joins(gate: Gate) -> None:
+    """Only the first: the others wait for what is hastened already."""
+    gate.idle(7, identity())
+
+    assert gate.opened(opening(8), 0) == [Hasten(1)]
+    assert gate.opened(opening(9), 0) == []
 
 
 def test_a_background_report_serves_the_first_open(gate: Gate) -> None:

@@ -16,6 +16,8 @@ from lockgate.agent.workers.pool import WorkerPool
 from lockgate.agent.workers.priority import BACKGROUND, WAITED_FOR
 from lockgate.agent.workers.settings import WorkerSettings, ZoneWorkers, worker_account
 
+from .conftest import wait_until
+
 pytestmark = pytest.mark.root
 
 PROGRAM = Path(__file__).parents[1] / "fakes" / "worker_program.py"
@@ -58,6 +60,38 @@ def test_one_worker_changes_its_place_with_its_work(pool: WorkerPool, tmp_path: 
         assert os.sched_getscheduler(pid) == wanted.policy
         assert os.getpriority(os.PRIO_PROCESS, pid) == wanted.nice
         assert io_class(pid) == ("idle" if background else "best-effort: prio 5")
+
+
+def test_a_background_scan_that_somebody_waits_for_is_hastened(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
+    """On a busy host an open would else wait for processor time that never comes."""
+    path = tmp_path / "file"
+    path.write_text("hang")
+    with path.open() as file:
+        for number in (1, 2):
+            pool.submit(number, file.fileno(), str(path), 20, background=True)
+        wait_until(lambda: pool.waiting() == 1)
+        (pid,) = pool.process_ids()
+        wait_until(lambda: os.sched_getscheduler(pid) == BACKGROUND.policy)
+        pool.hasten(1)
+        wait_until(lambda: os.sched_getscheduler(pid) == WAITED_FOR.policy)
+        pool.hasten(3)
+        pool.cancel(1)
+        pool.cancel(2)
+
+
+def test_a_waiting_job_that_is_hastened_goes_first(pool: WorkerPool, tmp_path: Path) -> None:
+    """It does not stay behind the background scan that runs."""
+    path, running = tmp_path / "file", tmp_path / "running"
+    path.write_text("fine")
+    running.write_text("hang")
+    with path.open() as file, running.open() as hanging:
+        pool.submit(1, hanging.fileno(), "running", 20, background=True)
+        pool.submit(2, file.fileno(), "file", 20, background=True)
+        pool.hasten(2)
+        wait_until(lambda: [job for job, _ in pool.collect()] == [2], 30)
+        pool.cancel(1)
 
 
 def test_a_process_that_is_gone_is_no_error() -> None:

@@ -66,6 +66,10 @@ class Workers(Protocol):
         """Jobs that ended since the last call, with their reports."""
         ...
 
+    def hasten(self, job: int) -> None:
+        """Somebody waits for a job of the background now."""
+        ...
+
     def cancel(self, job: int) -> None:
         """Forget a job; no report of it need come any more."""
         ...

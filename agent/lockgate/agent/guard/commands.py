@@ -74,6 +74,13 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True)
+class Hasten:
+    """Somebody waits for a job's scan now."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Ask what is to be done about a pending open."""
 
@@ -116,4 +123,4 @@ class Doubt:
     number: int
 
 
-Command = Pass | Settle | Take | Scan | Ask | Examine | Drop | Defer | Doubt
+Command = Pass | Settle | Take | Scan | Hasten | Ask | Examine | Drop | Defer | Doubt

@@ -35,6 +35,7 @@ from lockgate.agent.guard.commands import (
     Doubt,
     Drop,
     Examine,
+    Hasten,
     Opening,
     Pass,
     Scan,
@@ -286,6 +287,8 @@ class Gate:
             commands.append(Take(job.number, opening.number))
             if report is None:
                 commands.append(Scan(job.number, sealed))
+        elif job.scanning and not job.waiters:
+            commands.append(Hasten(job.number))
         job.waiters.append(opening.number)
         self._pending[opening.number].job = job
         return [*commands, *([self._ask(opening.number, report)] if report else [])]

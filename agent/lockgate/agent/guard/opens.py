@@ -32,6 +32,7 @@ from lockgate.agent.guard.commands import (
     Doubt,
     Drop,
     Examine,
+    Hasten,
     Opening,
     Pass,
     Scan,
@@ -287,7 +288,7 @@ class Opens:
                 case _:
                     self._judge(command)
 
-    def _judge(self, command: Take | Scan | Drop | Defer) -> None:
+    def _judge(self, command: Take | Scan | Hasten | Drop | Defer) -> None:
         match command:
             case Take(job, number):
                 self._take(job, number)
@@ -295,6 +296,8 @@ class Opens:
                 self._scan(command)
             case Drop(job, cancel):
                 self._drop(job, cancel=cancel)
+            case Hasten(job):
+                self._workers.hasten(job)
             case Defer(number):
                 self._backlog.put_first(number)
 
@@ -360,13 +363,13 @@ class Opens:
 
     def _look(self, device: int) -> Looks:
         """Who uses files of a device; None: it cannot be said."""
-        own = census.own_pids()
         zone = self._zones[device]
 
         def is_let_in(pid: int) -> bool:
             return pid in own or bool(self._readers and self._readers.admits(zone, pid))
 
         try:
+            own = census.own_pids()
             return census.users(device, is_let_in)
         except OSError:
             self._give_back()

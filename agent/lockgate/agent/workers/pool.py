@@ -19,7 +19,7 @@ import select
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -55,6 +55,7 @@ class WorkerPool:
         self._crews: dict[str, Crew] = {}
         self._jobs: dict[int, _Open] = {}
         self._cancelled: set[int] = set()
+        self._hastened: set[int] = set()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="scan-pool", daemon=True)
         self._thread.start()
@@ -112,6 +113,19 @@ class WorkerPool:
         """Jobs that ended since the last call, with their reports."""
         return self._results.collect()
 
+    def hasten(self, job: int) -> None:
+        """See :class:`lockgate.agent.ports.Workers`."""
+        with self._lock:
+            known = self._jobs.get(job)
+            if known is None:
+                return
+            queued = known.crew.background.pop(job, None)
+            if queued is not None:
+                known.crew.urgent[job] = replace(queued, background=False)
+            else:
+                self._hastened.add(job)
+        self._wake.put(None)
+
     def cancel(self, job: int) -> None:
         """Forget a job; the worker that runs it is killed, so that it lets go of the file."""
         with self._lock:
@@ -164,7 +178,7 @@ class WorkerPool:
 
     def _run(self) -> None:
         while not self._closing:
-            self._end_cancelled()
+            self._attend_running()
             for crew, background in self._in_order():
                 self._serve(crew, background=background)
             self._give_up_without_workers()
@@ -244,12 +258,17 @@ class WorkerPool:
             crew.background.clear()
         return jobs
 
-    def _end_cancelled(self) -> None:
+    def _attend_running(self) -> None:
+        """End or hasten the jobs that were asked for."""
         with self._lock:
             cancelled, self._cancelled = self._cancelled, set()
+            hastened, self._hastened = self._hastened, set()
         for crew, worker in self._workers():
-            if worker.job is not None and worker.job.number in cancelled:
+            number = None if worker.job is None else worker.job.number
+            if number in cancelled:
                 self._end(crew, worker)
+            elif number in hastened:
+                worker.hasten()
 
     def _listen(self) -> None:
         poller = select.poll()

@@ -137,6 +137,12 @@ class Worker:
         if sent != len(message):
             raise WorkerLostError("the scan worker died")
 
+    def hasten(self) -> None:
+        """Somebody waits for its job now."""
+        if self.job is not None:
+            self.job = replace(self.job, background=False)
+            self._stand(WAITED_FOR)
+
     def _stand(self, priority: Priority) -> None:
         if priority is not self._priority:
             priority.give(self.process.pid)
