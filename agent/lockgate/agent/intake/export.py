@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lockgate.agent.durable import sync_directory
+from lockgate.agent.durable import rename_exclusively, sync_directory
 from lockgate.agent.guard.opener import read_opener
 from lockgate.agent.intake.entry import Entry, Judgement, State, Why
 from lockgate.agent.intake.process import IntakeError
@@ -56,6 +56,7 @@ def export(store: Store, entry_id: str, target: Path, how: Exporting) -> Receipt
     clear = judgement.verdict == Verdict.ALLOW
     if not clear and not how.recipients:
         raise IntakeError("only an encrypted copy may leave; set intake.recipients (age keys)")
+    _check_free(target)
     source = store.open_dump(entry)
     fresh = target.with_name(f".{target.name}.{entry_id}")
     try:
@@ -141,17 +142,25 @@ def _copy(source: int, target: int) -> None:
     os.ftruncate(target, position)
 
 
+def _check_free(target: Path) -> None:
+    """So that nothing is recorded of an export that will not be."""
+    if os.path.lexists(target):
+        raise IntakeError(f"{escape_name(str(target))} exists; name another file")
+
+
 def _name(fresh: Path, target: Path) -> None:
-    """Give the copy its name, which must be free (link(2) replaces nothing)."""
+    """Give the copy its name, which must be free still."""
     try:
-        target.hardlink_to(fresh)
+        rename_exclusively(fresh, target)
     except FileExistsError:
-        raise IntakeError(f"{escape_name(str(target))} exists; name another file") from None
+        _check_free(target)
+        raise
     sync_directory(target.parent)
 
 
 def _receipt(judgement: Judgement, target: Path, recipients: int) -> Receipt:
-    how = f"encrypted to {recipients} recipients" if recipients else "in the clear"
+    readers = "1 recipient" if recipients == 1 else f"{recipients} recipients"
+    how = f"encrypted to {readers}" if recipients else "in the clear"
     return Receipt(
         transfer_id=judgement.entry_id,
         verdict=Verdict(judgement.verdict),

@@ -39,6 +39,7 @@ _APPORT_SUFFIX = ".crash"
 _ATTRIBUTES = "user.coredump."
 _MOST_FIELD_BYTES = 64 << 10
 _QUIET_S = 2.0
+_MOST_ID, _MOST_MICROS, _MOST_DIGITS = (1 << 31) - 1, (1 << 63) - 1, 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def of_systemd(name: str, attributes: dict[str, str], modified: float) -> Told:
     """A dump of systemd-coredump, by its attributes, else by its name."""
     found = _SYSTEMD.fullmatch(name)
     named = found.groupdict() if found else {}
-    micros = _number(attributes.get("timestamp") or named.get("time", ""))
+    micros = _number(attributes.get("timestamp") or named.get("time", ""), _MOST_MICROS)
     opener = Opener(
         pid=_number(attributes.get("pid") or named.get("pid", "")) or 0,
         uid=_number(attributes.get("uid") or named.get("uid", "")),
@@ -184,9 +185,11 @@ def _attribute(path: Path, name: str) -> str:
         return ""
 
 
-def _number(text: str) -> int | None:
-    first = text.split()[:1]
-    return int(first[0]) if first and first[0].isdecimal() else None
+def _number(text: str, most: int = _MOST_ID) -> int | None:
+    """The first word as a number; None: it is none, or beyond what the kernel has."""
+    word = next(iter(text.split()), "")
+    number = int(word) if word.isdecimal() and len(word) <= _MOST_DIGITS else None
+    return None if number is None or number > most else number
 
 
 def _iso(seconds: float) -> str:

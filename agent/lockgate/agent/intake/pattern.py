@@ -218,7 +218,8 @@ def write_launcher(state_dir: Path, words: Sequence[str]) -> None:
     Raises:
         OSError: the disk refused.
     """
-    paths = [path for path in sys.path if path]
+    own = str(Path(sys.argv[0]).parent)  # the folder of the command, which holds no modules
+    paths = [path for path in sys.path if path not in {"", own}]
     program = (
         f"#!{sys.executable} -IS\n"
         "import sys\n"

@@ -36,7 +36,7 @@ from lockgate.agent.intake.loops import CrashLoops
 from lockgate.agent.intake.pattern import Kernel, PatternError
 from lockgate.agent.intake.receive import IntakeLimits, Reception
 from lockgate.agent.intake.records import note_change
-from lockgate.agent.intake.state import IntakeState, write_state
+from lockgate.agent.intake.state import STATE_NAME, IntakeState, write_state
 from lockgate.agent.intake.store import IntakeQuota, Store
 from lockgate.agent.intake.stream import PipeStream, SocketStream
 from lockgate.scan.names import escape_name
@@ -299,6 +299,10 @@ class Intake:
     def _end(self) -> None:
         self._dumps.close()
         self._asked.close()
+        run_dir = self._place.run_dir
+        for path in (pattern.socket_path(run_dir), run_dir / wire.HANDOVER_NAME):
+            path.unlink(missing_ok=True)
+        (run_dir / STATE_NAME).unlink(missing_ok=True)
         end = time.monotonic() + self._place.limits.time_for(self._place.quota.max_bytes)
         for _ in range(_MOST_THREADS):
             self._threads.acquire(timeout=max(0.0, end - time.monotonic()))
