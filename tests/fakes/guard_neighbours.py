@@ -90,7 +90,11 @@ class FakeWorkers:
     ) -> None:
         """Scan in a thread."""
         self.submitted.append(path)
-        copy = os.dup(fd)
+        try:
+            copy = os.dup(fd)
+        except OSError:  # a worker that cannot have the file is lost
+            self._report(job, report_on(b"LOST", path))
+            return
         threading.Thread(target=self._scan, args=(job, copy, path), daemon=True).start()
 
     def _scan(self, job: int, fd: int, path: str) -> None:
@@ -102,7 +106,10 @@ class FakeWorkers:
         if b"SLOW" in content:
             time.sleep(SLOW_S)
         os.close(fd)
-        self._done.append((job, report_on(content, path)))
+        self._report(job, report_on(content, path))
+
+    def _report(self, job: int, report: Report) -> None:
+        self._done.append((job, report))
         os.eventfd_write(self._ready, 1)
 
     def estimate_s(self, size: int, zone: str = "") -> float:

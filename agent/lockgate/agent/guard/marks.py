@@ -67,9 +67,13 @@ class Marks:
     def keep(self) -> bool:
         """Put back what is lost; True when files may have been opened unseen before."""
         if self._mounts_changed:
-            self._mounts_changed = False
             self._follow_mounts()
-        lost = unmarked(self.zones, self._link.group)
+            self._mounts_changed = bool(self._unfit)  # what is unfit may become fit
+        try:
+            lost = unmarked(self.zones, self._link.group)
+        except OSError:  # no descriptor left to look with: what is not known is missing
+            self.missing = tuple(zone.zone.name for zone in self.zones)
+            return False
         if lost:
             with suppress(OSError):  # it stays missing, and the next beat tries again
                 self.put()
