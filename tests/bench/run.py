@@ -1,6 +1,6 @@
 """``make bench``: measure everything, print a table, and write it into the README.
 
-Usage: ``run.py [--write README.md] [--only scan|opens|verdicts|memory]...``
+Usage: ``run.py [--write README.md] [--only scan|opens|builds|quiet|verdicts|memory]...``
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import builds
 import memory
 import opens
 import verdicts
@@ -56,19 +57,41 @@ def _opens(folder: Path) -> list[str]:
     if os.geteuid():
         return ["Opens under the guard were not measured: they need root.", ""]
     costs = opens.run(folder)
-    base = {c.pinned: c.p50 for c in costs if c.listener == "allow-all"}
     rows = [
         (
+            c.use,
             c.listener,
             "one core" if c.pinned else "unpinned",
             f"{c.p50:.1f}",
             f"{c.p99:.1f}",
-            f"{c.p50 / base[c.pinned]:.2f}",
+            f"{c.ratio:.2f}",
         )
         for c in costs
     ]
-    head = ("listener", "pinned", "p50 µs", "p99 µs", "p50 ÷ allow-all")
-    return ["Open and close of a judged, clean file:", "", *_table(head, rows)]
+    head = ("calls", "listener", "pinned", "p50 µs", "p99 µs", "p50 ÷ allow-all")
+    return ["Opens of a judged, clean file:", "", *_table(head, rows)]
+
+
+def _builds(folder: Path) -> list[str]:
+    if missing := builds.missing_tools():
+        return [f"Builds were not measured without {', '.join(missing)}.", ""]
+    if os.geteuid():
+        return ["Builds under the guard were not measured: they need root.", ""]
+    rows = [(b.work, b.listener, f"{b.seconds:.2f}", f"{b.ratio:.2f}") for b in builds.run(folder)]
+    head = ("work", "listener", "seconds", "÷ allow-all")
+    return ["Work in a guarded tree, its sources judged beforehand:", "", *_table(head, rows)]
+
+
+def _quiet(folder: Path) -> list[str]:
+    if os.geteuid():
+        return ["The idle agent was not measured: it needs root.", ""]
+    seen = builds.quiet(folder)
+    return [
+        f"Idle, agent and workers use {seen.idle_cpu_percent:.2f} % of one core. "
+        f"{seen.files:,} new files are judged within {seen.drain_seconds:.0f} s; "
+        f"{seen.left:,} were left then, and the agent's peak was {seen.peak_mb:.0f} MB.",
+        "",
+    ]
 
 
 def _verdicts(folder: Path) -> list[str]:
@@ -95,6 +118,8 @@ def _memory(folder: Path) -> list[str]:
 SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "scan": _scan,
     "opens": _opens,
+    "builds": _builds,
+    "quiet": _quiet,
     "verdicts": _verdicts,
     "memory": _memory,
 }
