@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import beside
 import builds
 import memory
 import opens
@@ -115,6 +116,15 @@ def _memory(folder: Path) -> list[str]:
     return [f"Memory after scanning {memory.FILES}:", "", *_table(head, rows)]
 
 
+def _beside(folder: Path) -> list[str]:
+    rows = [
+        (each.load, f"{each.p50:.0f}", f"{each.p99:.0f}", f"{each.loss_percent:.1f}")
+        for each in beside.run(folder)
+    ]
+    head = ("beside", "p50 µs", "p99 µs", "loss at p99, %")
+    return ["A service's requests over loopback, best of the rounds:", "", *_table(head, rows)]
+
+
 SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "scan": _scan,
     "opens": _opens,
@@ -122,6 +132,7 @@ SECTIONS: dict[str, Callable[[Path], list[str]]] = {
     "quiet": _quiet,
     "verdicts": _verdicts,
     "memory": _memory,
+    "beside": _beside,
 }
 
 
