@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "fakes"))
 
 from lockgate.agent.config import AgentSettings, IntakeSettings, ZoneSettings
 from lockgate.agent.intake import process
@@ -49,11 +50,12 @@ def store(base: Path) -> Store:
 
 @pytest.fixture
 def settings(base: Path) -> Iterator[AgentSettings]:
-    """Settings of an agent with one zone; an intake that was started is ended."""
-    zone = base / "zone"
-    zone.mkdir()
+    """Settings of an agent; an intake that was started is ended.
+
+    Nothing is guarded here: the zone only has to be another filesystem than the store's.
+    """
     made = AgentSettings(
-        zones=(ZoneSettings(zone),),
+        zones=(ZoneSettings(Path("/proc"), "zone"),),
         state_dir=base / "s",
         run_dir=base / "r",
         intake=IntakeSettings(crashes_per_hour=3),

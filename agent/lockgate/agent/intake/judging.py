@@ -133,11 +133,12 @@ class Judge:
                     self._pool.submit(self._judge_safely, entry)
 
     def _judge_safely(self, entry: Entry) -> None:
+        decision = None
         try:
             decision = self._judge(entry)
-        except OSError as error:
-            _log.error("a dump could not be judged", id=entry.entry_id, error=error.strerror)
-            decision = None
+        except Exception as error:  # noqa: BLE001 - one entry must not be the last
+            kind = type(error).__name__
+            _log.error("a dump could not be judged", id=entry.entry_id, error=kind)
         if decision is None or decision.hold_reason in _AGAIN:
             self._again[entry.entry_id] = time.monotonic() + _AGAIN_S
             self._settled.discard(entry.entry_id)
