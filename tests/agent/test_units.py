@@ -15,7 +15,7 @@ from lockgate.agent import privileges
 from lockgate.agent.guard import processes
 
 UNITS = Path(__file__).parents[2] / "packaging/systemd"
-NAMES = ["lockgate-agent", "lockgate-holder"]
+NAMES = ["lockgate-agent", "lockgate-holder", "lockgate-intake"]
 
 
 @pytest.fixture
@@ -45,7 +45,10 @@ def test_systemd_takes_every_line(units: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(("name", "most"), [("lockgate-agent", 5.0), ("lockgate-holder", 2.0)])
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("lockgate-agent", 5.0), ("lockgate-holder", 2.0), ("lockgate-intake", 3.0)],
+)
 def test_what_a_unit_exposes_is_bounded(units: Path, name: str, most: float) -> None:
     """By the count of systemd-analyze; the agent must start workers and move files."""
     done = subprocess.run(
@@ -62,7 +65,11 @@ def test_what_a_unit_exposes_is_bounded(units: Path, name: str, most: float) -> 
 
 @pytest.mark.parametrize(
     ("name", "kept"),
-    [("lockgate-agent", privileges.AGENT), ("lockgate-holder", privileges.HOLDER)],
+    [
+        ("lockgate-agent", privileges.AGENT),
+        ("lockgate-holder", privileges.HOLDER),
+        ("lockgate-intake", privileges.INTAKE),
+    ],
 )
 def test_a_unit_leaves_the_capabilities_that_its_program_keeps(
     name: str, kept: dict[privileges.Capability, str]
@@ -84,7 +91,7 @@ def test_the_holder_cannot_be_stopped_by_accident() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_both_keep_the_run_folder(name: str) -> None:
-    """The sockets and the last agent's name are needed when only one of the two ended."""
+def test_all_keep_the_run_folder(name: str) -> None:
+    """The sockets and the last agent's name are needed when only one of them ended."""
     assert _values(name, "RuntimeDirectory") == ["lockgate"]
     assert _values(name, "RuntimeDirectoryPreserve") == ["yes"]
