@@ -20,7 +20,8 @@ import signal
 import sys
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,8 @@ class Running:
         if self._keeper == 0:
             os.close(answers)
             os.close(self._start)
-            _keep(way.steps(place), place, log, starting, answering)
+            with _last():
+                _keep(way.steps(place), place, log, starting, answering)
         os.close(answering)
         os.close(starting)
         self._before = self._read_line(LIMIT_S)
@@ -128,7 +130,8 @@ def _keep(steps: Steps, place: Place, log: Path, starting: int, answering: int) 
     worker = os.fork()
     if worker == 0:
         os.close(telling)
-        _work(steps, place, log, told, answering)
+        with _last():
+            _work(steps, place, log, told, answering)
     os.close(told)
     ended = os.pidfd_open(worker)
     hung_up = False
@@ -140,7 +143,15 @@ def _keep(steps: Steps, place: Place, log: Path, starting: int, answering: int) 
                 hung_up = not word
                 os.write(telling, word)
     _kill_descendants()
-    os._exit(0)
+
+
+@contextmanager
+def _last() -> Iterator[None]:
+    """Nothing happens in this process after this: what follows belongs to its parent."""
+    try:
+        yield
+    finally:
+        os._exit(0)
 
 
 def _close_all_but(*wanted: int) -> None:
@@ -157,6 +168,7 @@ def _work(steps: Steps, place: Place, log: Path, told: int, answering: int) -> N
     os.dup2(errors, 1)
     os.dup2(errors, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     answer: dict[str, object] = {"shown": False, "size": 0, "error": ""}
     started = time.monotonic()
     try:
@@ -175,10 +187,8 @@ def _work(steps: Steps, place: Place, log: Path, told: int, answering: int) -> N
     except BaseException as error:
         traceback.print_exc()
         answer["error"] = type(error).__name__
-    sys.stdout.flush()
     answer["seconds"] = time.monotonic() - started
     os.write(answering, json.dumps(answer).encode() + b"\n")
-    os._exit(0)
 
 
 def _children(pid: int) -> list[int]:
