@@ -45,7 +45,7 @@ def mount_namespace_before(place: Place) -> Steps:
 
 @way("mount namespace made before, entered after", _FAMILY, scope=Scope.BEFORE)
 def entered(place: Place) -> Steps:
-    with subprocess.Popen(["unshare", "-m", "sleep", "60"]) as process:
+    with subprocess.Popen(["unshare", "-m", "sleep", "infinity"]) as process:
         try:
             yield
             return output_of("nsenter", f"--mount=/proc/{process.pid}/ns/mnt", "cat", place.file)

@@ -137,7 +137,7 @@ def ring_before(place: Place) -> Steps:
 @way("file that a process executed before, read by another", _FAMILY, scope=Scope.BEFORE)
 def executable(place: Place) -> Steps:
     write_apart(place.file, Path("/bin/sleep").read_bytes() + place.content.body)
-    with subprocess.Popen([place.file, "120"]) as process:
+    with subprocess.Popen([place.file, "infinity"]) as process:
         try:
             yield
             return read_path(f"/proc/{process.pid}/exe")

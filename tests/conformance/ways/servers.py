@@ -255,12 +255,24 @@ def rsync_daemon(place: Place) -> bytes:
 @way("git add and git show", _FAMILY, writes=True)
 def git(place: Place) -> bytes:
     """A working tree in the zone is committed by one and cloned by another."""
-    run("git", "init", "-q", place.zone)
+    _git_init(place)
     place.write_file()
     name = ("-c", "user.name=x", "-c", "user.email=x@localhost")
     output_of("git", "add", "wanted", cwd=place.zone)
     output_of("git", *name, "commit", "-q", "-m", "x", cwd=place.zone)
     return output_of("git", "show", "HEAD:wanted", cwd=place.zone)
+
+
+def _git_init(place: Place) -> None:
+    """Make a repository; a file that was just written may be busy for a moment."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return run("git", "init", "-q", place.zone)
+        except subprocess.CalledProcessError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
 
 
 # -- NFS -------------------------------------------------------------------------------------
