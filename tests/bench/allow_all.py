@@ -1,8 +1,8 @@
 """The smallest permission listener there can be: every open of a filesystem is allowed,
-and nothing but opens is asked for.
+and nothing but opens is asked for; with ``--reads`` also every read of an open file.
 
-Usage: ``allow_all.py DIRECTORY [CPU]``; prints READY. It is what a guard's price is compared
-with: the kernel's part and two context switches.
+Usage: ``allow_all.py DIRECTORY [--pinned] [--reads]``; prints READY. It is what a guard's
+price is compared with: the kernel's part and two context switches.
 """
 
 import os
@@ -14,10 +14,12 @@ from lockgate.agent.guard import fanotify
 
 def main() -> None:
     """Allow until killed."""
-    if len(sys.argv) > 2:
-        os.sched_setaffinity(0, {int(sys.argv[2])})
+    if "--pinned" in sys.argv:
+        os.sched_setaffinity(0, {0})
+    reads = fanotify.ACCESS_PERM if "--reads" in sys.argv else 0
     group = fanotify.create()
-    fanotify.mark(group, os.open(sys.argv[1], os.O_PATH), fanotify.OPEN_PERM)
+    directory = os.open(sys.argv[1], os.O_PATH)
+    fanotify.mark(group, directory, fanotify.OPEN_PERM | reads)
     answers = fanotify.Answers(group)
     print("READY", flush=True)
     poll = select.poll()

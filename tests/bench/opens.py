@@ -1,86 +1,66 @@
 """What a judged open costs: unguarded, under an allow-all listener, and under the guard.
 
-Each is measured in the same run on the same file of the same scratch filesystem, once with
-opener and listener pinned to one core and once unpinned.
+Each is measured in the same run on the same file of the same scratch filesystem, with opener
+and listener pinned to one core and unpinned; strict zones are compared with a listener that
+allows every open and read.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-INCIDENT = Path(__file__).resolve().parents[1] / "incident"
-sys.path.insert(0, str(INCIDENT))
+from listeners import ALLOW_ALL, ALLOW_READS, HERE, LOCKGATE, NONE, STRICT, listening
+from scratch import scratch_filesystem
 
-import parts  # noqa: E402  # the incident's parts are shared by path, not installed
-from scratch import scratch_filesystem  # noqa: E402
-
-HERE = Path(__file__).parent
 COUNT = 20_000
+#: The best of so many rounds: what else runs on the machine only ever adds.
+ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCost:
-    """Microseconds of one open+close. ``pinned``: opener and listener share one core."""
+    """Microseconds of one open+close, or open+read+close.
+
+    ``pinned``: opener and listener share one core; ``ratio``: of the p50 to that of the
+    listener that allows all.
+    """
 
     listener: str
+    use: str
     pinned: bool
     p50: float
     p99: float
+    ratio: float
 
 
-def _measure(listener: str, file: Path, *, pinned: bool) -> OpenCost:
+def _measure(file: Path, *, pinned: bool, reads: bool) -> tuple[float, float]:
     command = [sys.executable, str(HERE / "opener.py"), str(file), str(COUNT)]
-    run = subprocess.run(
-        [*command, *(["0"] if pinned else [])], capture_output=True, text=True, check=True
-    )
+    command += ["--pinned"] * pinned + ["--read"] * reads
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
     p50, p99 = map(float, run.stdout.split())
-    return OpenCost(listener, pinned, p50, p99)
+    return p50, p99
 
 
-@contextmanager
-def _allow_all(zone: Path, *, pinned: bool) -> Iterator[None]:
-    command = [sys.executable, str(HERE / "allow_all.py"), str(zone), *(["0"] if pinned else [])]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
-@contextmanager
-def _guard(zone: Path, work: Path, *, pinned: bool) -> Iterator[None]:
-    state, run_dir = work / "state", work / "run"
-    places = ["--state-dir", str(state), "--run-dir", str(run_dir)]
-    part = parts.start(["agent", "guard", str(zone), *places], work / "guard.log")
-    if pinned:
-        os.sched_setaffinity(part.pid, {0})
-    try:
-        yield
-    finally:
-        parts.run("agent", "disarm", "--run-dir", str(run_dir), check=False)
-        part.stop(signal.SIGTERM)
+def _costs(file: Path, work: Path, *, pinned: bool, reads: bool) -> list[OpenCost]:
+    kinds = (NONE, ALLOW_READS, STRICT) if reads else (NONE, ALLOW_ALL, LOCKGATE)
+    best: dict[str, tuple[float, float]] = {}
+    for kind in kinds:
+        with listening(kind, file.parent, work, pinned=pinned):
+            best[kind] = min(_measure(file, pinned=pinned, reads=reads) for _ in range(ROUNDS))
+    base = best[kinds[1]][0]
+    use = "open, read, close" if reads else "open, close"
+    return [OpenCost(kind, use, pinned, *best[kind], best[kind][0] / base) for kind in kinds]
 
 
 def run(folder: Path) -> list[OpenCost]:
-    """Six rows: three listeners, pinned and unpinned. Needs root."""
+    """Nine rows. Needs root."""
     costs = []
     with scratch_filesystem(folder) as (zone, _):
         file = zone / "judged"
         file.write_bytes(b"an ordinary log line\n" * 100)
-        for pinned in (True, False):
-            costs.append(_measure("none", file, pinned=pinned))
-            with _allow_all(zone, pinned=pinned):
-                costs.append(_measure("allow-all", file, pinned=pinned))
-            with _guard(zone, folder, pinned=pinned):
-                costs.append(_measure("lockgate", file, pinned=pinned))
+        for pinned, reads in ((True, False), (True, True), (False, False)):
+            costs += _costs(file, folder, pinned=pinned, reads=reads)
     return costs

@@ -87,12 +87,10 @@ def _quiet(folder: Path) -> list[str]:
     if os.geteuid():
         return ["The idle agent was not measured: it needs root.", ""]
     seen = builds.quiet(folder)
-    return [
-        f"Idle, agent and workers use {seen.idle_cpu_percent:.2f} % of one core. "
-        f"{seen.files:,} new files are judged within {seen.drain_seconds:.0f} s; "
-        f"{seen.left:,} were left then, and the agent's peak was {seen.peak_mb:.0f} MB.",
-        "",
-    ]
+    idle = f"Idle, agent and workers use {seen.idle_cpu_percent:.2f} % of one core. "
+    drained = f"{seen.files:,} new files are judged within {seen.drain_seconds:.0f} s; "
+    left = f"{seen.left:,} were left then, and the agent's peak was {seen.peak_mb:.0f} MB."
+    return [idle + drained + left, ""]
 
 
 def _verdicts(folder: Path) -> list[str]:

@@ -104,7 +104,12 @@ def may_be_opening(tid: int) -> bool:
 
 def _syscall(tid: int) -> str:
     try:
-        with open(f"/proc/{tid}/syscall", encoding="ascii") as source:
-            return source.read(4096)
-    except (OSError, ValueError):
+        fd = os.open(f"/proc/{tid}/syscall", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
         return ""
+    try:
+        return os.read(fd, 4096).decode("ascii", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)

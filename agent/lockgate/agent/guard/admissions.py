@@ -3,15 +3,14 @@
 Rules enforced here:
 
 1. A file that somebody was let in to read stays so until the kernel says that nobody has it
-   open, or until as many closes were told as opens let in *and* a look through /proc shows
-   nobody. /proc alone proves nothing: a descriptor in flight between two processes
-   (unix(7), SCM_RIGHTS), a fixed file of an io_uring, or the file of a loop device, is in no
-   process's table.
+   open, or until as many closes were told as opens let in. /proc alone proves nothing: a
+   descriptor in flight between two processes (unix(7), SCM_RIGHTS), a fixed file of an
+   io_uring, or the file of a loop device, is in no process's table.
 2. One that reads and writes is closed as a writer: it reads until the writers are gone.
 3. The count never falls below the truth. The kernel merges closes of one thread, and an open
    that was let in may fail afterwards; both only make it too high. An open that may have
    been to read or to write counts as both. Files open before the guard count as often as
-   /proc showed them.
+   /proc showed them; with those, a look through /proc must show nobody as well.
 4. A thread that was let in counts until it has left open(2): before that its descriptor is
    nowhere to be seen.
 5. Readers that a zone's settings name are in nobody's way, and a close that may be theirs is
@@ -32,14 +31,15 @@ _THREADS_LIMIT = 4096
 class _Admitted:
     """Those let in to one file: how many opens are not closed yet, and by which threads.
 
-    ``writes``: a reader among them writes as well.
+    ``writes``: a reader among them writes as well. ``older``: some were open before the guard.
     """
 
-    __slots__ = ("opens", "threads", "writes")
+    __slots__ = ("older", "opens", "threads", "writes")
 
     def __init__(self) -> None:
         self.opens = 0
         self.writes = False
+        self.older = False
         self.threads: set[int] = set()
 
     def note(self, tid: int) -> None:
@@ -62,7 +62,9 @@ class Admissions:
         """Files that processes had open before the guard saw any event, once for each open."""
         for files, inodes in ((self._readers, readers), (self._writers, writers)):
             for inode in inodes:
-                _of(files, inode).opens += 1
+                admitted = _of(files, inode)
+                admitted.opens += 1
+                admitted.older = True
 
     def read(self, inode: Inode, tid: int, *, opens: bool) -> None:
         """A thread is let in to read; ``opens`` False: it has the file open already."""
@@ -99,6 +101,8 @@ class Admissions:
             if admitted is None or (inode in self._named and tid not in admitted.threads):
                 continue
             admitted.opens = max(0, admitted.opens - 1)
+        reader, writer = self._readers.get(inode), self._writers.get(inode)
+        self._end(inode, read=bool(reader and reader.older), written=bool(writer and writer.older))
 
     def vacated(self, inode: Inode) -> None:
         """The kernel says that nobody has the file open."""
@@ -112,6 +116,10 @@ class Admissions:
 
     def examined(self, inode: Inode, *, read: bool, written: bool) -> None:
         """Whether /proc shows that processes other than the waiting writer have the file open."""
+        self._end(inode, read=read, written=written)
+
+    def _end(self, inode: Inode, *, read: bool, written: bool) -> None:
+        """Forget those that were all closed, unless they may be there in spite of that."""
         writer, reader = self._writers.get(inode), self._readers.get(inode)
         if writer is not None and not written and not writer.opens:
             del self._writers[inode]
