@@ -30,7 +30,7 @@ import structlog
 
 from lockgate.agent.guard.opener import start_ticks
 from lockgate.agent.intake import pattern, protocol, wire
-from lockgate.agent.intake.entry import Entry, State
+from lockgate.agent.intake.entry import Crash, Entry, State
 from lockgate.agent.intake.identify import crash_of
 from lockgate.agent.intake.loops import CrashLoops
 from lockgate.agent.intake.pattern import Kernel, PatternError
@@ -320,7 +320,7 @@ def serve(place: IntakePlace) -> None:
     intake.run()
 
 
-def _crash_behind(connection: socket.socket, pid: int) -> Any:
+def _crash_behind(connection: socket.socket, pid: int) -> Crash:
     pidfd = protocol.peer_pidfd(connection)
     try:
         return crash_of(pid, pidfd)
