@@ -12,8 +12,12 @@ Rules enforced here:
 
 from __future__ import annotations
 
-import fcntl
 import os
+from fcntl import F_RDLCK as _RDLCK
+from fcntl import F_SETLEASE as _SETLEASE
+from fcntl import F_UNLCK as _UNLCK
+from fcntl import F_WRLCK as _WRLCK
+from fcntl import fcntl as _fcntl
 from types import TracebackType
 from typing import Self
 
@@ -34,7 +38,7 @@ def identity_of(status: os.stat_result) -> FileIdentity:
 def seal(fd: int) -> bool:
     """Take a read lease: True when the file has no writer, the pending opener included."""
     try:
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        _fcntl(fd, _SETLEASE, _RDLCK)
     except OSError:
         return False
     return True
@@ -43,7 +47,7 @@ def seal(fd: int) -> bool:
 def unseal(fd: int) -> None:
     """Give the lease back, so that waiting writers go on."""
     try:
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        _fcntl(fd, _SETLEASE, _UNLCK)
     except OSError:  # there was none
         return
 
@@ -54,7 +58,7 @@ def is_sole(fd: int, *, keep: bool = False) -> bool:
     ``keep``: leave the lease that shows it to the close of ``fd``.
     """
     try:
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        _fcntl(fd, _SETLEASE, _WRLCK)
     except OSError:
         return False
     if not keep:

@@ -150,7 +150,7 @@ class Opens:
             if mask & fanotify.PERMISSION:
                 sealed = seal(fd)
                 status = os.fstat(fd)
-                if sealed and judged(status, tid, now, opens=bool(mask & _OPENS)):
+                if sealed and judged(status, tid, now, opens=mask & _OPENS > 0):
                     allow(fd)
                     os.close(fd)
                     self._passed += 1
@@ -222,10 +222,12 @@ class Opens:
         status = os.fstat(fd)
         inode = (status.st_dev, status.st_ino)
         if sole:
-            self.do(self._gate.vacated(inode))
+            commands = self._gate.vacated(inode)
         else:
             read = bool(mask & fanotify.CLOSE_NOWRITE)
-            self.do(self._gate.closed(inode, tid, read=read, wrote=wrote, quiet=quiet))
+            commands = self._gate.closed(inode, tid, read=read, wrote=wrote, quiet=quiet)
+        if commands:
+            self.do(commands)
         if not (wrote and quiet and self._backlog.offer(fd, status)):
             os.close(fd)
 
