@@ -36,12 +36,16 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of an attempt: whether the content was seen, and the error that ended it."""
+    """What came of an attempt: whether the content was seen, the error that ended it.
+
+    ``said``: the last that its programs complained of.
+    """
 
     shown: bool
     size: int
     error: str
     seconds: float
+    said: str = ""
 
     @property
     def hung(self) -> bool:
@@ -52,14 +56,15 @@ class Result:
     def summary(self) -> str:
         """In a few words."""
         seen = "seen" if self.shown else "not seen"
-        return f"{seen} in {self.size} bytes, {self.seconds:.2f} s{self.error and ': '}{self.error}"
+        ended = f"{self.error} {self.said}".strip()
+        return f"{seen} in {self.size} bytes, {self.seconds:.2f} s{ended and ': '}{ended}"
 
 
 class Running:
     """An attempt under way. Its ``yield`` was reached when the constructor returns."""
 
     def __init__(self, way: Way, place: Place, log: Path) -> None:
-        self._way = way
+        self._log = log
         answers, answering = os.pipe()
         starting, self._start = os.pipe()
         self._answers = answers
@@ -95,7 +100,8 @@ class Running:
             self.abandon()
         if not answer:
             return Result(shown=False, size=0, error=HUNG, seconds=LIMIT_S)
-        return Result(**json.loads(answer))
+        said = self._log.read_text("utf-8", "replace").splitlines()[-2:]
+        return Result(**json.loads(answer), said=" / ".join(said))
 
     def abandon(self) -> None:
         """End it and whatever it started."""
