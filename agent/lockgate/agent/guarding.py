@@ -165,6 +165,7 @@ class _Proofs:
             "mode": "enforce",
             "pending": seen.pending,
             "backlog": seen.backlog,
+            "walks": seen.walks,
             "counts": seen.counts,
             "older_than_mark": len(seen.older_than_mark),
         }

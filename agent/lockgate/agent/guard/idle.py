@@ -61,6 +61,11 @@ class IdleWork:
         """Whether there is anything to do, now or later."""
         return not self._backlog.is_done or self._walk is not None
 
+    @property
+    def walks(self) -> int:
+        """Filesystems that are walked for more files, or will be. Any thread may ask."""
+        return len(self._backlog.missed) + (self._walk is not None)
+
     def due_in(self, now: float) -> float | None:
         """Seconds until :meth:`turn` has something to do; None: something else comes first."""
         if not self.waits:

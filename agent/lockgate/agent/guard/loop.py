@@ -183,7 +183,7 @@ class Guard:
             weaknesses=self._link.weaknesses(),
             pending=self._gate.pending,
             backlog=len(self._backlog),
-            walks=len(self._backlog.missed),
+            walks=self._idle.walks,
             counts=self._opens.counts(),
             older_than_mark=self._older,
         )
