@@ -9,8 +9,8 @@ Rules enforced here:
 2. One that reads and writes is closed as a writer: it reads until the writers are gone.
 3. The count never falls below the truth. The kernel merges closes of one thread, and an open
    that was let in may fail afterwards; both only make it too high. An open that may have
-   been to read or to write counts as both. Files open before the guard count as often as
-   /proc showed them; with those, a look through /proc must show nobody as well.
+   been to read or to write counts as both. What was open before the guard is not counted,
+   since the kernel may never tell of its close: there a look through /proc must show nobody.
 4. A thread that was let in counts until it has left open(2): before that its descriptor is
    nowhere to be seen.
 5. Readers that a zone's settings name are in nobody's way, and a close that may be theirs is
@@ -59,12 +59,10 @@ class Admissions:
         self._named: set[Inode] = set()
 
     def inherit(self, readers: Iterable[Inode], writers: Iterable[Inode]) -> None:
-        """Files that processes had open before the guard saw any event, once for each open."""
+        """Files that processes had open before the guard saw any event."""
         for files, inodes in ((self._readers, readers), (self._writers, writers)):
             for inode in inodes:
-                admitted = _of(files, inode)
-                admitted.opens += 1
-                admitted.older = True
+                _of(files, inode).older = True
 
     def read(self, inode: Inode, tid: int, *, opens: bool) -> None:
         """A thread is let in to read; ``opens`` False: it has the file open already."""
@@ -100,7 +98,8 @@ class Admissions:
             admitted = files.get(inode) if ended else None
             if admitted is None or (inode in self._named and tid not in admitted.threads):
                 continue
-            admitted.opens = max(0, admitted.opens - 1)
+            if not admitted.older:  # else it may be the close of one that was never counted
+                admitted.opens = max(0, admitted.opens - 1)
         reader, writer = self._readers.get(inode), self._writers.get(inode)
         self._end(inode, read=bool(reader and reader.older), written=bool(writer and writer.older))
 

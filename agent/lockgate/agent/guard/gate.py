@@ -179,6 +179,10 @@ class Gate:
             self._admissions.quiet(inode)
         return self._examine(inode) if self._pending.writers_wait else []
 
+    def has_admitted(self, inode: Inode) -> bool:
+        """Whether anybody was let in to a file and may still be there."""
+        return self._admissions.knows(inode)
+
     def vacated(self, inode: Inode) -> list[Command]:
         """The kernel says that nobody has a file open."""
         self._admissions.vacated(inode)

@@ -96,8 +96,10 @@ class IdleWork:
     def _judge(self, fd: int) -> None:
         try:
             status = os.fstat(fd)
-            if status.st_nlink:
-                self._opens.do(self._gate.idle(fd, identity_of(status)))
+            wanted = self._gate.idle(fd, identity_of(status)) if status.st_nlink else []
+            self._opens.do(wanted)
+            if not wanted:
+                self._opens.ask_who_is_left(fd)
         finally:
             os.close(fd)
 

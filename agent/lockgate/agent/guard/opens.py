@@ -286,7 +286,7 @@ class Opens:
                 case Examine(number, admitted):
                     self._examine(number, admitted, looks)
                 case Doubt(number):
-                    self._doubts.add(number, seconds())
+                    self._doubt(number)
                 case _:
                     self._judge(command)
 
@@ -307,6 +307,23 @@ class Opens:
         self._answers.allow(fd)
         os.close(fd)
         self._passed += 1
+
+    def _doubt(self, number: int) -> None:
+        """Ask the kernel about a file, and keep nothing of it open that would answer for others."""
+        status = os.fstat(number)
+        self._backlog.discard((status.st_dev, status.st_ino))
+        self._doubts.add(number, seconds())
+
+    def ask_who_is_left(self, fd: int) -> None:
+        """Before ``fd`` of ours is closed: it may have hidden that nobody else has the file.
+
+        A count that is too high would else outlive the file, and meet the next one that the
+        filesystem gives the same number.
+        """
+        status = os.fstat(fd)
+        inode = (status.st_dev, status.st_ino)
+        if self._gate.has_admitted(inode) and is_sole(fd):
+            self.do(self._gate.vacated(inode))
 
     def _take(self, job: int, number: int) -> None:
         status = os.fstat(number)
@@ -343,6 +360,7 @@ class Opens:
             self._workers.cancel(job)
         custody = self._custodies.pop(job, None)
         if custody is not None:
+            self.ask_who_is_left(custody.fd)
             custody.close()
 
     def _examine(self, number: int, admitted: frozenset[int], looks: dict[int, Looks]) -> None:
