@@ -87,6 +87,7 @@ class Judge:
         self._reports: dict[str, Report] = {}
         self._ended = threading.Event()
         self._seen_change = 0
+        self._looks_after = self._looks_again = 0.0
         self._thread = threading.Thread(target=self._run, name="intake-judge", daemon=True)
 
     def start(self) -> None:
@@ -100,16 +101,20 @@ class Judge:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        looks_after = looks_again = 0.0
         while not self._ended.wait(_TURN_S):
-            now = time.monotonic()
-            if now >= looks_after:
-                looks_after = now + _LOOK_AFTER_S
-                self._look_after_intake()
-                self._folders.look()
-            if self._has_changed() or now >= looks_again:
-                looks_again = now + _AGAIN_S
-                self._begin()
+            try:
+                self._turn(time.monotonic())
+            except OSError as error:  # no descriptor is left, or the store is away: look again
+                _log.warning("the intake could not be looked at", error=error.strerror)
+
+    def _turn(self, now: float) -> None:
+        if now >= self._looks_after:
+            self._looks_after = now + _LOOK_AFTER_S
+            self._look_after_intake()
+            self._folders.look()
+        if self._has_changed() or now >= self._looks_again:
+            self._begin()
+            self._looks_again = now + _AGAIN_S
 
     def _look_after_intake(self) -> None:
         if not process.watch_over(self._settings):
