@@ -10,6 +10,8 @@ from collections.abc import Generator, Iterator
 import pytest
 import structlog
 
+from lockgate.agent import privileges
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _cores_of_children() -> Iterator[None]:
@@ -23,6 +25,18 @@ def _cores_of_children() -> Iterator[None]:
     resource.setrlimit = unless_core
     yield
     resource.setrlimit = real
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _rights_of_this_process() -> Iterator[None]:
+    """Commands run inside this process may not take its capabilities: they would be gone for all.
+
+    Where they are dropped is tested in processes of their own.
+    """
+    real = privileges.keep_only
+    privileges.keep_only = lambda *_arguments, **_options: None
+    yield
+    privileges.keep_only = real
 
 
 @pytest.fixture(autouse=True)

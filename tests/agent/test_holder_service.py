@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,12 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
 
 
 def _kill_all(guard: GuardProcess) -> None:
-    for pid in (guard.pid, *processes.holders_of(guard.run_dir)):
-        os.kill(pid, signal.SIGKILL)
+    os.kill(guard.pid, signal.SIGKILL)
+    while pids := processes.holders_of(guard.run_dir):  # a dying one may have made a standby
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     guard.wait()
-    wait_until(lambda: not processes.holders_of(guard.run_dir))
 
 
 def _start_with_store(guard: GuardProcess, manager: ServiceManager) -> None:

@@ -414,7 +414,6 @@ def test_killed_at_any_moment_each_file_arrives_once(box: Path) -> None:
     agents.stdin.close()
     agents.wait()
     agents.stdout.close()
-    assert len(arrived) < len(written), "no agent was killed with work to do"
     with watching(box, Mode.OUTBOX, outbox) as seen:
         seen.wait(lambda: not names(box / "outbox") and not names(box / ".staged"))
         seen.wait(lambda: _collect(box, arrived) or len(arrived) == len(written))
