@@ -20,7 +20,7 @@ from lockgate.scan.prove import der
 
 _FORMATS = Path(__file__).parent / "lockgate" / "formats"
 _NOTICE = """\
-Test keys, made by rules/make_vectors.py for the tests of this format. They protect nothing.
+Test keys, made by rules/{program} for the tests of this format. They protect nothing.
 positive-*: proven. damaged-*: never clean. look-alike-*: refuted.
 """
 _PrivateKey = (
@@ -95,17 +95,17 @@ def vectors() -> dict[str, dict[str, bytes]]:
     }
 
 
-def main() -> None:
-    """Write all vectors anew."""
-    for name, files in vectors().items():
+def write(made: dict[str, dict[str, bytes]], program: str) -> None:
+    """Write the vectors of these formats anew."""
+    for name, files in made.items():
         folder = _FORMATS / name / "vectors"
         folder.mkdir(exist_ok=True)
         for old in folder.glob("*.bin"):
             old.unlink()
-        (folder / "README").write_text(_NOTICE, encoding="ascii")
+        (folder / "README").write_text(_NOTICE.format(program=program), encoding="ascii")
         for vector, content in files.items():
             (folder / f"{vector}.bin").write_bytes(content)
 
 
 if __name__ == "__main__":
-    main()
+    write(vectors(), Path(__file__).name)

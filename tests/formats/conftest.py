@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yara
 from cryptography.hazmat.primitives import serialization as ser
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x448, x25519
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 from lockgate import formats
 from lockgate.scan.evidence import Candidate, Evidence, Judgement, Proven
+from lockgate.scan.rules import RulePack
+from lockgate.scan.unfold import Unfolder
 
 MAKERS: dict[str, Callable[[], object]] = {
     "rsa-1024": lambda: rsa.generate_private_key(65537, 1024),
@@ -69,13 +75,16 @@ def encoded() -> Callable[..., bytes]:
 def judge() -> Callable[[bytes], list[Judgement]]:
     """All judgements of all formats over the bytes of one member."""
     rules = {f: yara.compile(source=f.rule_source) for f in formats.ALL}
+    pack = RulePack({f.name: f.rule_source for f in formats.ALL}, "")
+    unfolder = Unfolder(pack, {f.name: f for f in formats.ALL}, seconds=20, depth=4)
 
     def run(member: bytes) -> list[Judgement]:
         found: list[Judgement] = []
         for form, rule in rules.items():
             for match in rule.match(data=member):
                 places = (p.offset for string in match.strings for p in string.instances)
-                found += [form.prove(_candidate(member, form, match.rule, p)) for p in places]
+                for place in places:
+                    found += unfolder.settle(form, _candidate(member, form, match.rule, place))
         return found
 
     return run

@@ -87,12 +87,14 @@ def test_pem_is_proven_with_its_whole_span(kind, keys, encoded, proven, fingerpr
 
 @pytest.mark.parametrize("kind", SSH)
 def test_openssh_is_proven_in_and_out_of_armour(kind, keys, encoded, proven, fingerprint):
-    """openssh-key-v1: numbers and check integers."""
+    """openssh-key-v1: numbers and check integers; the private fields in it are proven too."""
     pem = encoded(keys[kind], "PEM", "OpenSSH")
-    (armoured,) = proven(pem)
+    armoured, *_ = proven(pem)
     binary = base64.b64decode(b"".join(pem.splitlines()[1:-1]))
-    (bare,) = proven(NOISE + binary + NOISE)
+    bare, *inside = proven(NOISE + binary + NOISE)
     assert armoured.fingerprint == bare.fingerprint == fingerprint(keys[kind])
+    assert {e.fingerprint for e in inside} == {bare.fingerprint}
+    assert "openssh-section" in {e.format for e in inside}
     assert (bare.format, bare.offset, bare.length) == ("openssh", len(NOISE), len(binary))
     assert Proof.CHECK_INTEGERS in bare.proof
 

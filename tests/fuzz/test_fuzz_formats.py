@@ -13,13 +13,21 @@ from lockgate.formats.pem import prover as pem
 from lockgate.formats.pkcs1 import prover as pkcs1
 from lockgate.formats.pkcs8 import prover as pkcs8
 from lockgate.formats.sec1 import prover as sec1
-from lockgate.scan.evidence import Candidate, Judgement, NeedsPublic, Proven, Refuted, Undecided
+from lockgate.scan.evidence import (
+    Candidate,
+    Judgement,
+    NeedsPublic,
+    Proven,
+    Refuted,
+    Undecided,
+    Unfolded,
+)
 from lockgate.scan.protected import ProtectedKey
 from lockgate.scan.prove import der
 from lockgate.scan.registry import RegistryError
 from lockgate.scan.registry_files import read_entries
 
-JUDGEMENTS = (Proven, Refuted, Undecided, NeedsPublic)
+JUDGEMENTS = (Proven, Refuted, Undecided, NeedsPublic, Unfolded)
 
 _OIDS = [
     "06092a864886f70d010101", "06072a8648ce3d0201", "06032b6570", "06032b656e", "06032b6571",

@@ -73,3 +73,13 @@ def test_spans_hold_every_byte_that_is_not_zero(places):
 
     assert all(any(a <= place < b for a, b in spans) for place in places)
     assert bool(spans) == bool(places)
+
+
+def test_blocks_of_zeros_alone_are_not_given():
+    """A long hole costs no search anything, and what stands behind it keeps its place."""
+    blocks = cut([b"a", bytes(8 * BLOCK_BYTES), b"b"])
+
+    assert len(blocks) < 6
+    assert blocks[0].data[:1] == b"a"
+    assert blocks[-1].data[-1:] == b"b"
+    assert blocks[-1].offset + len(blocks[-1].data) == 8 * BLOCK_BYTES + 2

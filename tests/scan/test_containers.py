@@ -8,6 +8,7 @@ import io
 import lzma
 import random
 import struct
+import subprocess
 import tarfile
 import zipfile
 import zlib
@@ -110,6 +111,17 @@ def test_packed_streams_in_a_row_are_one(name, pem, scan):
 
 
 @pytest.mark.parametrize("name", PACKERS)
+def test_packed_stream_behind_one_that_swells_is_read(name, pem, scan):
+    """The end of a stream that gave far more than it took is found to the byte."""
+    packed = PACKERS[name](bytes(5 << 20)) + PACKERS[name](pem)
+
+    report = scan(packed)
+
+    assert members_of(report) == {name}
+    assert report.gaps == ()
+
+
+@pytest.mark.parametrize("name", PACKERS)
 def test_truncated_packed_file_is_a_gap(name, scan):
     """A compressed file that ends early is never clean."""
     packed = PACKERS[name](random.Random(1).randbytes(50_000))
@@ -148,8 +160,8 @@ def test_hostile_member_name_is_escaped(pem, scan):
     assert members_of(scan(bytes(fixed))) == {"\\x1b\\xff\\x0aX"}
 
 
-def test_sparse_tar_member_is_scanned_and_a_gap(pem, scan):
-    """A GNU sparse member is scanned as it is stored, and said to be unsupported."""
+def test_sparse_tar_member_with_a_broken_map_is_scanned_and_a_gap(pem, scan):
+    """A sparse member whose map does not fit is scanned as it is stored, and a gap."""
     header = bytearray(tar_of({"sparse": pem}, tarfile.GNU_FORMAT))
     header[156:157] = b"S"
     header[148:156] = b" " * 8
@@ -158,7 +170,7 @@ def test_sparse_tar_member_is_scanned_and_a_gap(pem, scan):
     report = scan(bytes(header))
 
     assert members_of(report) == {"sparse"}
-    assert reasons(report) == {GapReason.UNSUPPORTED}
+    assert reasons(report) == {GapReason.DAMAGED}
 
 
 @pytest.mark.parametrize("cut", [700, 1600, 2100])
@@ -217,8 +229,8 @@ def test_encrypted_zip_member_is_a_gap(scan):
 def test_unknown_zip_method_is_a_gap(scan):
     """A compression method without a reader is never passed over."""
     archive = bytearray(zip_of({"a": b"content" * 100}))
-    struct.pack_into("<H", archive, 8, 95)
-    struct.pack_into("<H", archive, archive.index(b"PK\x01\x02") + 10, 95)
+    struct.pack_into("<H", archive, 8, 98)
+    struct.pack_into("<H", archive, archive.index(b"PK\x01\x02") + 10, 98)
 
     assert reasons(scan(bytes(archive))) == {GapReason.UNSUPPORTED}
 
@@ -265,6 +277,19 @@ def test_bomb_ends_at_the_limit(scan):
     assert report.bytes_scanned < 10 << 20
 
 
+@pytest.mark.parametrize("name", ["xz", "zstd"])
+def test_window_beyond_the_memory_limit_is_a_gap(name, scan):
+    """Decompressors share what memory a scan may take; what is released is free again."""
+    content = random.Random(4).randbytes(3 << 20)
+    scarce = standard_scanner(limits=Limits(memory_bytes=1 << 20))
+
+    assert reasons(scan(PACKERS[name](content), scarce)) == {GapReason.SIZE_LIMIT}
+
+    enough = standard_scanner(limits=Limits(memory_bytes=9 << 20))
+    twice = tar_of({str(i): PACKERS[name](content) for i in range(2)})
+    assert scan(twice, enough).gaps == ()
+
+
 def test_ratio_bomb_ends_at_the_ratio(scan):
     """A zstd frame that unpacks a thousandfold beyond the free bytes is a gap."""
     limits = Limits(ratio=100, ratio_free_bytes=1 << 20)
@@ -283,11 +308,22 @@ def test_too_many_members_are_a_gap(scan):
     assert reasons(report) == {GapReason.MEMBER_LIMIT}
 
 
-@pytest.mark.parametrize("magic", [b"7z\xbc\xaf\x27\x1c", b"MDMP\x93\xa7", b"JAVA PROFILE 1.0.2\0"])
+@pytest.mark.parametrize(
+    "magic", [b"Rar!\x1a\x07\1\0", b"MSCF\0\0\0\0", b"vhdxfile", b"\x89LZO\0\r\n\x1a\n"]
+)
 def test_format_without_a_reader_is_a_gap_and_scanned_raw(magic, pem, scan):
     """A recognised format that cannot be read is scanned raw and never clean."""
     assert reasons(scan(magic + bytes(100))) == {GapReason.UNSUPPORTED}
     assert scan(magic + bytes(100) + pem).outcome is Outcome.FOUND
+
+
+@pytest.mark.parametrize(
+    "magic",
+    [b"LUKS\xba\xbe\0\1", b"\xeb\x58\x90-FVE-FS-", b"Salted__", b"$ANSIBLE_VAULT;1.1;AES256\n"],
+)
+def test_encrypted_volume_or_file_is_a_gap(magic, scan):
+    """What only a password opens is said to be encrypted."""
+    assert GapReason.ENCRYPTED in reasons(scan(magic + bytes(1000)))
 
 
 def _samples() -> dict[str, bytes]:
@@ -341,9 +377,8 @@ PADDED = {
     "xz": lambda pem: lzma.compress(b"log") + b"J" + lzma.compress(pem),
     "zstd": lambda pem: zstandard.compress(b"log") + b"J" + zstandard.compress(pem),
     "tar": lambda pem: tar_of({"a": b"log"}) + b"J" * 512 + gzip.compress(pem),
-    "zip twice": lambda pem: zip_of({"a": b"log"}) + zip_of({"k": pem}),
+    "zip twice": lambda pem: zip_of({"a": b"log"}) + zip_of({"k": gzip.compress(pem)}),
     "gzip behind zeros": lambda pem: gzip.compress(b"log") + bytes(512) + gzip.compress(pem),
-    "script with zip": lambda pem: b"#!/bin/sh\nexec unzip $0\n" + zip_of({"k": pem}),
 }
 
 
@@ -351,6 +386,22 @@ PADDED = {
 def test_what_stands_around_an_archive_is_a_gap(form, pem, scan):
     """Packed bytes behind or inside other bytes, which some program unpacks, are never clean."""
     assert reasons(scan(PADDED[form](pem))) == {GapReason.UNSUPPORTED}
+
+
+@pytest.mark.parametrize("front", [b"#!/bin/sh\nexec unzip $0\n", b"MZ" + bytes(5000)])
+def test_zip_behind_other_bytes_is_read_by_its_directory(front, pem, scan):
+    """A self-extractor's members are read wherever the archive starts."""
+    report = scan(front + zip_of({"a": b"x", "k": pem}))
+
+    assert members_of(report) == {"k"}
+    assert report.gaps == ()
+
+
+def test_zip_behind_other_bytes_in_a_packed_member_is_a_gap(pem, scan):
+    """What is packed cannot be read from its end: raw only, and never clean."""
+    report = scan(gzip.compress(b"#!/bin/sh\n" + zip_of({"k": pem})))
+
+    assert reasons(report) == {GapReason.UNSUPPORTED}
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, zstandard.compress])
@@ -396,3 +447,77 @@ def test_nested_bomb_is_stopped_by_what_the_file_swells_to(scan):
     report = scan(outer, standard_scanner(limits=limits))
 
     assert reasons(report) >= {GapReason.SIZE_LIMIT}
+
+
+def sparse_tar(form: str, pem: bytes, folder) -> bytes:
+    """A real tar of a file whose key is cut by a hole in its map."""
+    path = folder / "sparse"
+    with path.open("wb") as file:
+        file.truncate(1 << 20)
+        file.seek(300_000)
+        file.write(gzip.compress(pem))
+        file.truncate(2 << 20)
+    with path.open("r+b") as file:
+        file.write(gzip.compress(b"log" * 5000 + pem))
+    command = ["tar", "-S", *form.split(), "-C", str(folder), "-cf", "-", "sparse"]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["-H gnu", *(f"-H posix --sparse-version={v}" for v in ("0.0", "0.1", "1.0"))],
+)
+def test_sparse_tar_member_is_put_together(form, pem, scan, tmp_path):
+    """Each way to write the map gives the member with its holes and without a gap."""
+    archive = sparse_tar(form, pem, tmp_path)
+    assert len(archive) < 1 << 20
+
+    report = scan(archive)
+
+    assert "sparse!gzip" in members_of(report)
+    assert GapReason.DAMAGED not in reasons(report)
+
+
+def pdf_of(*objects: tuple[bytes, bytes]) -> bytes:
+    """A document of streams, each with the rest of its dictionary."""
+    body = b"".join(
+        b"%d 0 obj\n<< %s /Length %d >>\nstream\n%s\nendstream\nendobj\n" % (i, about, len(s), s)
+        for i, (about, s) in enumerate(objects, 1)
+    )
+    return b"%PDF-1.5\n" + body + b"trailer << /Size 9 >>\n%%EOF\n"
+
+
+def test_pdf_stream_is_read(pem, scan):
+    """A key in a compressed stream is found, and pictures are no gap."""
+    picture = b"/Filter /DCTDecode", random.Random(3).randbytes(2000)
+    document = pdf_of(picture, (b"/Filter [/FlateDecode]", zlib.compress(pem)))
+
+    report = scan(document)
+
+    (member,) = members_of(report)
+    assert member is not None
+    assert member.startswith("stream at ")
+    assert report.gaps == ()
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (pdf_of((b"/Filter /LZWDecode", b"x" * 99)), GapReason.UNSUPPORTED),
+        (pdf_of((b"/Filter /FlateDecode", b"x" * 99)), GapReason.DAMAGED),
+        (pdf_of() + b"trailer << /Encrypt 9 0 R >>\n", GapReason.ENCRYPTED),
+        (pdf_of() + zip_of({"a": b"b" * 99}), GapReason.UNSUPPORTED),
+    ],
+    ids=["filter", "damage", "encrypted", "polyglot"],
+)
+def test_pdf_that_cannot_be_read_is_a_gap(document, reason, scan):
+    """Filters without a reader, damage, encryption, and a second format are told."""
+    assert reason in reasons(scan(document))
+
+
+def test_zip_member_with_another_checksum_is_a_gap(scan):
+    """Damage that still unpacks is told by the checksum."""
+    archive = bytearray(zip_of({"a": b"content" * 100}))
+    archive[14] ^= 1
+
+    assert GapReason.DAMAGED in reasons(scan(bytes(archive)))

@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 from cryptography import x509
@@ -13,7 +14,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as ser
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x448, x25519
 
+from lockgate.scan.protected import Anchor, KeyRecord, ProtectedKey, protected_key
 from lockgate.scan.registry import Registry, RegistryError
+from lockgate.scan.registry_toml import to_toml
 
 RSA = rsa.generate_private_key(65537, 2048)
 P256 = ec.generate_private_key(ec.SECP256R1())
@@ -153,6 +156,7 @@ def test_same_key_twice_is_one_entry(tmp_path):
     assert len(registry) == 1
 
 
+_SECRET = f'[[key]]\nname = "a"\nfingerprint = "sha256:{"0" * 64}"\n'
 PRIVATE = {
     "pkcs8 pem": ("PEM", "PKCS8"),
     "pkcs8 der": ("DER", "PKCS8"),
@@ -178,7 +182,7 @@ def test_private_jwk_is_refused(tmp_path):
     """A set with one private member is refused as a whole."""
     document = jwks()
     document["keys"][1]["d"] = "c2VjcmV0"
-    with pytest.raises(RegistryError, match=r"keys\[1\]: holds a private key") as caught:
+    with pytest.raises(RegistryError, match="holds a private key") as caught:
         load(tmp_path, json.dumps(document).encode())
     assert "c2VjcmV0" not in str(caught.value)
 
@@ -192,6 +196,11 @@ def test_private_jwk_is_refused(tmp_path):
         ('[[key]]\nname = "a"\nfingerprint = "sha256:zz"\n', "64 hex digits"),
         ('[[key]]\nname = "a"\nspki = "***"\n', "not base64"),
         ('[[key]]\nname = "a"\nspki = "AAAA"\n', "not readable"),
+        (_SECRET + "length = 15\nanchor = 'abcdef'\n", "number of bytes from 16 to 4096"),
+        (_SECRET + "length = 32\n", "six hex digits"),
+        (_SECRET + "anchor = 'abcdef'\n", "number of bytes"),
+        (_SECRET + "length = 32\nanchor = 'xyz'\n", "six hex digits"),
+        (_SECRET.replace("sha", "hmac-sha") + "length = 32\nanchor = 'abcdef'\n", "secret"),
         ('[[kye]]\nname = "a"\n', "unknown table"),
         ("[[key]]\nname = \n", "line 2"),
         ("[key]\nname = 'a'\n", "write \\[\\[key\\]\\]"),
@@ -213,6 +222,16 @@ def test_errors_name_the_place(text, message, tmp_path):
     assert "registry" in str(caught.value)
 
 
+def test_secrets_are_read(tmp_path):
+    """A symmetric secret by fingerprint, length and anchor, and a weak one by fingerprint."""
+    weak = '[[key]]\nname = "b"\nfingerprint = "hmac-sha256:' + "1" * 64 + '"\n'
+    registry = load(tmp_path, (_SECRET + "length = 32\nanchor = '00ff10'\n" + weak).encode())
+    (secret,) = registry.secrets
+    assert secret.anchor == Anchor(32, 0xFF10)
+    assert registry.name_of("hmac-sha256:" + "1" * 64) == "b"
+    assert [key.is_searchable for key in registry] == [True, False]
+
+
 def test_contradiction_of_fingerprint_and_key_is_an_error(tmp_path):
     """A table must not name one key and hold another."""
     encoded = base64.b64encode(spki(RSA)).decode()
@@ -227,3 +246,111 @@ def test_missing_file_and_noise_are_errors(tmp_path):
         Registry.load([tmp_path / "absent"])
     with pytest.raises(RegistryError):
         load(tmp_path, bytes(range(128, 256)))
+
+
+RECORD = KeyRecord(
+    owner="identity team",
+    zones=("signing", "hsm"),
+    signs="tokens; see ssh-rsa keys and -----BEGIN CERTIFICATE-----",
+    made=dt.date(2026, 1, 31),
+    on_leak='rotate "now"\\n',
+    hooks=("pager", "revoke-tokens"),
+)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    """Every form of a key survives our TOML, with what people wrote down of it."""
+    keys = [replace(protected_key("k", key.public_key()), record=RECORD) for key in ALL]
+    keys.append(ProtectedKey("by hash", "hmac-sha256:" + "ab" * 32, "secret", 64))
+    keys.append(ProtectedKey("secret", "sha256:" + "cd" * 32, "x", 128, anchor=Anchor(16, 7)))
+    assert list(load(tmp_path, to_toml(keys).encode())) == keys
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("owner = 1", "owner"),
+        ('zones = "signing"', "zones"),
+        ("zones = [1]", "zones"),
+        ("hooks = [" + "'x'," * 101 + "]", "hooks"),
+        (f'on_leak = "{"x" * 1025}"', "on_leak"),
+        ('made = "soon"', "made"),
+        ('ownr = "x"', '"owner"'),
+    ],
+)
+def test_a_wrong_record_is_named(line, fault, tmp_path):
+    """The table's number and the key's name are told."""
+    table = f'[[key]]\nname = "n"\nfingerprint = "sha256:{"0" * 64}"\n{line}\n'
+    with pytest.raises(RegistryError, match=rf"number 1: .*{fault}"):
+        load(tmp_path, table.encode())
+
+
+def test_a_certificate_tells_when_its_key_was_made(tmp_path):
+    """The day from which it is valid."""
+    content = certificate(P256, "signing").public_bytes(ser.Encoding.DER)
+    (entry,) = load(tmp_path, content)
+    assert entry.record.made == dt.date(2026, 1, 1)
+
+
+def jwk_of(key):
+    """The members of an RSA key, public and private."""
+    numbers = key.private_numbers()
+    members = {
+        "d": numbers.d,
+        "p": numbers.p,
+        "q": numbers.q,
+        "dp": numbers.dmp1,
+        "dq": numbers.dmq1,
+        "qi": numbers.iqmp,
+        "n": numbers.public_numbers.n,
+    }
+    texts = {
+        name: base64.urlsafe_b64encode(n.to_bytes((n.bit_length() + 7) // 8)).decode().rstrip("=")
+        for name, n in members.items()
+    }
+    return {"kty": "RSA", "e": "AQAB", **texts}
+
+
+@pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi"])
+@pytest.mark.parametrize("hidden", ["plain", "escaped", "doubled", "nested", "beside"])
+def test_no_private_member_of_a_jwk_gets_in(member, hidden, tmp_path):
+    """Wherever it stands, however its name is written, and whichever of them it is."""
+    whole = jwk_of(rsa.generate_private_key(65537, 2048))
+    public = {name: whole[name] for name in ("kty", "n", "e")}
+    private = {**public, member: whole[member]}
+    escaped = json.dumps(private).replace(f'"{member}"', f'"\\u{ord(member[0]):04x}{member[1:]}"')
+    pem = P256.public_key().public_bytes(ser.Encoding.PEM, ser.PublicFormat.SubjectPublicKeyInfo)
+    text = {
+        "plain": json.dumps({"keys": [private]}),
+        "escaped": escaped,
+        "doubled": f'{{"keys": [{json.dumps(private)}], "keys": [{json.dumps(public)}]}}',
+        "nested": json.dumps({"keys": [public], "old": {"keys": [private]}}),
+        "beside": pem.decode() + json.dumps(private),
+    }[hidden]
+    with pytest.raises(RegistryError, match="private") as caught:
+        load(tmp_path, text.encode())
+    assert whole[member] not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = {S3CRET = 1, S3CRET = 2}",
+        "[S3CRET]\n[S3CRET]",
+        "x = {S3CRET = {}}\n[x.S3CRET]",
+        "[[x]]\n[x.S3CRET]\n[x.S3CRET]",
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_without_its_words(text, tmp_path):
+    """A parser's objection may quote what it met."""
+    with pytest.raises(RegistryError) as caught:
+        load(tmp_path, text.encode())
+    assert "S3CRET" not in str(caught.value)
+
+
+def test_a_name_has_an_end(tmp_path):
+    """As every other text of a registry."""
+    table = f'[[key]]\nname = "{"x" * 2000}"\nfingerprint = "sha256:{"0" * 64}"\n'
+    with pytest.raises(RegistryError, match="name"):
+        load(tmp_path, table.encode())

@@ -1,10 +1,12 @@
-"""What a container's own lane is shown: everything but the middle of stored members."""
+"""What a container's own lane is shown: all but what its members show by themselves."""
 
 from __future__ import annotations
 
 import io
+import struct
 import tarfile
 import zipfile
+import zlib
 
 import pytest
 from cryptography.hazmat.primitives import serialization as ser
@@ -12,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockgate.scan.report import Outcome
 from lockgate.scan.shown import MARGIN_BYTES, Shown
 
 SIZES = st.lists(st.integers(0, 3 * MARGIN_BYTES), max_size=6)
@@ -37,6 +40,39 @@ def test_only_the_middle_of_a_member_is_blank(before, within, after):
     if middle > 2 * MARGIN_BYTES:
         member = b"w" * margin + bytes(middle - 2 * margin) + b"w" * margin
     assert b"".join(seen) == b"b" * sum(before) + member + b"a" * sum(after)
+
+
+@given(before=SIZES, within=SIZES)
+def test_without_a_margin_all_of_a_member_is_blank(before, within):
+    """Packed bytes stand for what the member shows."""
+    seen: list[bytes] = []
+    shown = Shown(seen.append)
+
+    for size in before:
+        shown.take(b"b" * size)
+    with shown.blanked(0):
+        for size in within:
+            shown.take(b"w" * size)
+    shown.take(b"a")
+
+    assert b"".join(seen) == b"b" * sum(before) + bytes(sum(within)) + b"a"
+
+
+def test_key_behind_the_packed_bytes_of_a_zip_member_is_found(scan):
+    """A member may be longer than what unpacks; the rest is shown, or a gap."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    hidden = key.private_bytes(ser.Encoding.PEM, ser.PrivateFormat.PKCS8, ser.NoEncryption())
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    content = b"log " * 5000
+    packed = deflate.compress(content) + deflate.flush()
+    sizes = struct.pack("<III", zlib.crc32(content), len(packed) + len(hidden), len(content))
+    local = b"PK\3\4" + struct.pack("<HHHHH", 20, 0, 8, 0, 0) + sizes + struct.pack("<HH", 1, 0)
+    central = b"PK\1\2" + struct.pack("<HHHHHH", 20, 20, 0, 8, 0, 0) + sizes
+    central += struct.pack("<HHHHHII", 1, 0, 0, 0, 0, 0, 0) + b"a"
+    data = local + b"a" + packed + hidden
+    end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(central), len(data), 0)
+
+    assert scan(data + central + end).outcome is not Outcome.CLEAN
 
 
 def pack(form: str, content: bytes) -> bytes:

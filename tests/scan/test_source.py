@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.scan.source import Stream, data_extents, file_chunks
+from lockgate.scan.source import Budget, FileAccess, Stream, data_extents, file_chunks
 
 
 @given(
@@ -72,3 +72,66 @@ def test_file_that_shrinks_while_read_is_told(tmp_path):
     path.write_bytes(b"x" * 100)
     with path.open("rb") as file, pytest.raises(EOFError):
         list(file_chunks(file.fileno(), 5000))
+
+
+def test_file_is_read_at_any_offset_and_short_only_at_its_end(tmp_path):
+    """Reading by descriptor stays inside the size that was given."""
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    with path.open("rb") as file:
+        access = FileAccess(file.fileno(), 8)
+
+        assert access.read_at(2, 3) == b"234"
+        assert access.read_at(6, 100) == b"67"
+        assert access.read_at(8, 1) == access.read_at(-1, 1) == b""
+
+
+def test_held_stream_is_read_at_any_offset_and_still_in_order():
+    """Holding a stream consumes nothing of it."""
+    stream = Stream(iter([b"abc", b"def"]), budget=Budget(6, 6))
+    access = stream.random_access()
+
+    assert access is not None
+    assert (access.size, access.read_at(2, 3)) == (6, b"cde")
+    assert stream.read(10) == b"abcdef"
+
+
+def test_streams_share_the_bytes_they_may_hold():
+    """What one stream holds is missing for the next until it is released."""
+    budget = Budget(8, 8)
+    first, second = (Stream(iter([b"abcde"]), budget=budget) for _ in range(2))
+
+    assert first.random_access() is not None
+    assert second.random_access() is None
+    assert second.read(9) == b"abcde"
+    first.release()
+    assert budget.left < 8
+    second.release()
+    assert budget.left == 8
+
+
+def test_part_of_a_stream_is_read_at_any_offset_only_with_a_descriptor():
+    """A slice of a file needs no memory; a slice of a packed stream would."""
+    assert Stream(iter([b"abc"]), budget=Budget(9, 9)).slice_access(1, 1) is None
+    held = Stream(iter([b"abcdef"]), budget=Budget(9, 9))
+    held.random_access()
+    part = held.slice_access(2, 3)
+
+    assert part is not None
+    assert (part.read_at(0, 9), part.read_at(1, 1), part.read_at(3, 1)) == (b"cde", b"d", b"")
+
+
+def test_what_stands_before_damage_is_seen():
+    """A stream whose source fails gives all bytes before that, and then the failure, once."""
+
+    def chunks():
+        yield b"before"
+        raise OSError("damaged")
+
+    stream = Stream(chunks())
+
+    assert stream.peek(100) == b"before"
+    assert stream.read(100) == b"before"
+    with pytest.raises(OSError, match="damaged"):
+        stream.read_some()
+    assert stream.read_some() == b""

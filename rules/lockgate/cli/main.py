@@ -4,13 +4,16 @@ Rules enforced here:
 
 1. A subcommand is an entry point of the group ``lockgate.commands``; it is imported only when
    it is called, so that ``lockgate --help`` starts fast and one broken part breaks no other.
-2. Each entry point is a :class:`typer.Typer` application.
+2. Each entry point is called with ``args`` and ``prog_name``, as a :class:`typer.Typer` is.
 """
 
 from __future__ import annotations
 
 import sys
-from importlib.metadata import EntryPoint, entry_points, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 #: One line for each known subcommand, so that ``--help`` imports none of them.
 _SUMMARIES = {
@@ -18,7 +21,16 @@ _SUMMARIES = {
     "registry": "List, check and extend a registry of protected keys.",
     "agent": "Guard a zone on this host.",
     "controller": "Decide, record and alert for all agents.",
+    "login": "Trade a password for a certificate of a person.",
+    "person": "Who the people are, and what they may do.",
+    "policy": "Check, test and compare policies; propose them to a controller.",
+    "change": "Approve or reject what another person has proposed.",
+    "review": "Ask for releases of stopped files, and decide on them.",
+    "host": "The hosts: how they are, bans, what they are told to do.",
+    "incidents": "Leaked keys, and what is done about them.",
     "ledger": "Verify the append-only record of decisions.",
+    "passport": "Verify that a file was scanned and may be taken.",
+    "bundle": "Sign policies and rule packs, and verify them before they are used.",
     "demo": "Replay the incident with real parts.",
 }
 _USAGE = 2
@@ -26,13 +38,19 @@ _USAGE = 2
 
 def main() -> None:
     """Run the subcommand named first on the command line."""
-    commands = _installed()
     first, rest = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
+    if first == "scan":  # our own, and often called for a small file: found without a search
+        from lockgate.cli.scan import app
+
+        app(args=rest, prog_name="lockgate scan")
+    commands = _installed()
     if first in commands:
         commands[first].load()(args=rest, prog_name=f"lockgate {first}")
     elif first in {"-h", "--help", "help"}:
         sys.stdout.write(_help(commands))
     elif first in {"-V", "--version"}:
+        from importlib.metadata import version
+
         sys.stdout.write(f"lockgate {version('lockgate-scan')}\n")
     else:
         sys.stderr.write(_unknown(first, commands))
@@ -40,6 +58,8 @@ def main() -> None:
 
 
 def _installed() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
     found = {entry.name: entry for entry in entry_points(group="lockgate.commands")}
     known = [name for name in _SUMMARIES if name in found]
     return {name: found[name] for name in (*known, *sorted(set(found) - set(known)))}

@@ -15,19 +15,10 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Protocol
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-from rich.text import Text
-
 from lockgate.cli import text
 from lockgate.cli.sarif import to_sarif
 from lockgate.scan import engine
-from lockgate.scan.names import escape_name
 from lockgate.scan.report import EngineInfo, Report, report_to_json
-
-#: Files smaller than this show no progress bar (bytes).
-_LONG_BYTES = 64 << 20
 
 
 class Format(StrEnum):
@@ -50,14 +41,24 @@ class Output(Protocol):
         ...
 
 
+class _Bars(Protocol):
+    def progress(self, name: bytes, /) -> engine.Progress | None: ...
+
+    def clear(self) -> None: ...
+
+
+class _Lines(Protocol):
+    def print(self, line: str, style: str = "", /) -> None: ...
+
+
 @contextmanager
 def printer(form: Format, info: EngineInfo) -> Iterator[Output]:
     """The output for ``form``; a SARIF log is written at the end."""
-    bars = _Bars()
+    bars = _bars()
     try:
         match form:
             case Format.TEXT:
-                yield _Text(bars)
+                yield _Text(bars, _lines())
             case Format.JSON:
                 yield _Json(bars)
             case Format.SARIF:
@@ -68,56 +69,52 @@ def printer(form: Format, info: EngineInfo) -> Iterator[Output]:
         bars.clear()
 
 
-class _Bars:
-    """Progress bars on standard error, one at a time."""
+def _bars() -> _Bars:
+    if not sys.stderr.isatty():
+        return _NoBars()
+    from lockgate.cli.terminal import Bars
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._bar: Progress | None = None
+    return Bars()
 
-    def progress(self, name: bytes) -> engine.Progress | None:
-        """A progress bar for ``name``, shown once it is known to be a long scan."""
-        self.clear()
-        if not self._console.is_terminal:
-            return None
-        label = escape(escape_name(name))
 
-        def tell(done: int, size: int) -> None:
-            if size < _LONG_BYTES:
-                return
-            if self._bar is None:
-                columns = (
-                    "{task.description}",
-                    BarColumn(),
-                    DownloadColumn(),
-                    TimeRemainingColumn(),
-                )
-                self._bar = Progress(*columns, console=self._console, transient=True)
-                self._bar.add_task(label, total=size)
-                self._bar.start()
-            self._bar.update(self._bar.task_ids[0], completed=done, total=size)
+def _lines() -> _Lines:
+    if not sys.stdout.isatty():
+        return _PlainLines()
+    from lockgate.cli.terminal import Lines
 
-        return tell
+    return Lines()
+
+
+class _NoBars:
+    """Standard error is no terminal: nobody watches."""
+
+    def progress(self, _name: bytes) -> None:
+        """No bar."""
 
     def clear(self) -> None:
-        """Take the bar off the terminal."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        """Nothing to take off."""
+
+
+class _PlainLines:
+    """Lines on standard output that is no terminal."""
+
+    def print(self, line: str, _style: str = "") -> None:
+        """One line."""
+        sys.stdout.write(f"{line}\n")
 
 
 class _Text:
-    def __init__(self, bars: _Bars) -> None:
+    def __init__(self, bars: _Bars, lines: _Lines) -> None:
         self.progress = bars.progress
         self._clear = bars.clear
-        self._console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+        self._print = lines.print
 
     def show(self, report: Report) -> None:
         self._clear()
-        style = text.STYLES[report.outcome]
-        self._console.print(Text(text.headline(report), style=style))
+        self._print(text.headline(report), text.STYLES[report.outcome])
         for line in text.details(report):
-            self._console.print(Text(line))
+            self._print(line)
+        sys.stdout.flush()
 
 
 class _Json:

@@ -8,17 +8,17 @@ Rules enforced here:
 2. ``--format json`` prints one object per line and top-level file, as soon as it is known;
    standard output carries nothing else.
 3. Progress and colours appear on a terminal only; ``NO_COLOR`` is obeyed.
+4. The command is called for many small files, so it imports nothing that a scan does not need;
+   the command line is read by argparse, because typer's start takes as long as a scan.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from lockgate.cli.hardening import forbid_core_dumps
 from lockgate.cli.output import Format, Output, printer
@@ -30,62 +30,66 @@ from lockgate.scan.names import escape_name
 from lockgate.scan.registry import Registry
 from lockgate.scan.report import Outcome, Report
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
 _UNPRINTED = 2
 _CODES = {Outcome.CLEAN: 0, Outcome.INCOMPLETE: 3, Outcome.FOUND: 1}
 #: Found outweighs incomplete, which outweighs clean.
 _GRAVITY = (0, 3, 1)
 
 
-@app.command()
-def scan(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH", help="Files, folders, or - for stdin.")
-    ],
-    *,
-    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
-    registry: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="A registry of protected keys; may be repeated."),
-    ] = None,
-    profile: Annotated[Profile, typer.Option(help="How deep to look.")] = Profile.STANDARD,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Any finding at all makes the outcome found.")
-    ] = False,
-) -> None:
-    """Look for private keys in files, memory dumps and archives.
-
-    Exit code 1: found; 3: not everything could be looked at; 0: clean; 2: wrong usage.
-    """
+def app(args: Sequence[str], prog_name: str) -> None:
+    """Scan what the command line ``args`` names, and exit as rule 1 says."""
+    parser = _parser(prog_name)
+    given = parser.parse_intermixed_args(args)
     forbid_core_dumps()
-    _require_all(paths)
-    scanner = _scanner(registry or [], profile, strict=strict)
     try:
-        with printer(format_, scanner.info) as output:
-            found = reports(scanner, paths, sys.stdin.buffer, output.progress)
+        scanner = _scanner(given)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    try:
+        with printer(Format(given.format), scanner.info) as output:
+            found = reports(scanner, given.paths, sys.stdin.buffer, output.progress)
             code = _show_all(found, output)
         sys.stdout.flush()
     except OSError as error:
-        sys.stderr.write(f"lockgate scan: cannot print the reports: {error.strerror}\n")
+        sys.stderr.write(f"{prog_name}: cannot print the reports: {error.strerror}\n")
         sys.stderr.flush()
         # The interpreter would try once more to write what is buffered, and end with 120.
         os._exit(_UNPRINTED)
-    raise typer.Exit(code)
+    sys.exit(code)
 
 
-def _require_all(paths: list[Path]) -> None:
-    for path in paths:
-        if str(path) != "-" and not os.path.lexists(path):
-            raise typer.BadParameter(f"no such path: {escape_name(os.fsencode(path))}")
+def _parser(prog_name: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog_name,
+        description="Look for private keys in files, memory dumps and archives.",
+        epilog="Exit code 1: found; 3: not everything could be looked at; 0: clean; "
+        "2: wrong usage.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("paths", nargs="+", type=_existing, metavar="PATH", help="files, folders, or - for stdin")
+    add("--format", choices=[form.value for form in Format], default=Format.TEXT.value,
+        help="how to print (%(default)s)")  # fmt: skip
+    add("--registry", type=Path, action="append", default=[], metavar="FILE",
+        help="a registry of protected keys; may be repeated")  # fmt: skip
+    add("--profile", choices=[p.value for p in Profile], default=Profile.STANDARD.value,
+        help="how deep to look (%(default)s)")  # fmt: skip
+    add("--strict", action="store_true", help="any finding at all makes the outcome found")
+    return parser
 
 
-def _scanner(registries: list[Path], profile: Profile, *, strict: bool) -> Scanner:
+def _existing(name: str) -> Path:
+    if name != "-" and not os.path.lexists(name):
+        raise argparse.ArgumentTypeError(f"no such path: {escape_name(os.fsencode(name))}")
+    return Path(name)
+
+
+def _scanner(given: argparse.Namespace) -> Scanner:
     try:
-        registry = Registry.load(registries)
+        registry = Registry.load(given.registry)
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(str(error), param_hint="--registry") from None
-    return standard_scanner(registry, profile=profile, strict=strict)
+        raise ValueError(f"--registry: {error}") from None
+    return standard_scanner(registry, profile=Profile(given.profile), strict=given.strict)
 
 
 def _show_all(reports: Iterable[Report], output: Output) -> int:

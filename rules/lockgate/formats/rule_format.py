@@ -22,6 +22,7 @@ from lockgate.scan.evidence import (
     Proven,
     Refuted,
     Undecided,
+    Unfolded,
 )
 from lockgate.scan.report import FindingClass, FindingKind, Proof
 
@@ -108,7 +109,7 @@ def map_evidence(judgement: Judgement, change: Callable[[Evidence], Evidence]) -
             return Proven(tuple(change(e) for e in judgement.evidence))
         case NeedsPublic():
             return replace(judgement, evidence=change(judgement.evidence))
-        case Refuted() | Undecided():
+        case Refuted() | Undecided() | Unfolded():
             return judgement
 
 

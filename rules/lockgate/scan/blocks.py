@@ -5,7 +5,8 @@ Rules enforced here:
 1. Every byte of a member is in the own part of exactly one block; each block carries
    ``margin`` bytes before and after its own part, less only at the ends of the member.
 2. Memory is bounded by one block with its margins, whatever the member's size.
-3. Ranges of zeros are passed over: no search finds anything in zeros.
+3. Ranges of zeros are passed over, and a block that is zeros with all its margins is not even
+   given: no search finds anything in zeros.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ BLOCK_BYTES = 1 << 20
 #: Zeros between two spans that are passed over, at least (pages).
 _GAP_PAGES = 16
 _PAGE = 4096
+_WORD = 8
+#: Zeros left at either side of a busy part.
+_PART_MARGIN = 1 << 14
+#: Longer than any block, to tell blocks of zeros by one comparison.
+_ZEROS = bytes(4 * BLOCK_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,16 @@ class Block:
     start: int
     stop: int
     ends_member: bool
+
+    def own_bytes(self, offset: int, length: int) -> bytes | None:
+        """``length`` bytes at ``offset`` of the member, None when they begin outside the own part.
+
+        None too when they reach further than the margin, or behind the end of the member.
+        """
+        start = offset - self.offset
+        if not self.start <= start < self.stop or start + length > len(self.data):
+            return None
+        return self.data[start : start + length]
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Parts of the own part that hold more than zeros, as ``(start, stop)`` in ``data``."""
@@ -45,6 +61,21 @@ class Block:
         for first, last in zip(firsts, lasts, strict=True):
             start = self.start + int(first) * _PAGE
             yield start, min(self.start + int(last + 1) * _PAGE, self.stop)
+
+    def busy_parts(self) -> Iterator[Block]:
+        """The block cut down to what its own part holds beside zeros, with less of a margin.
+
+        Where the own part ends in zeros, so does what is given; the rest of the margin is kept.
+        """
+        for start, stop in self.spans():
+            low = max(0, start - _PART_MARGIN) // _WORD * _WORD if start > self.start else 0
+            high = stop + _PART_MARGIN if stop < self.stop else len(self.data)
+            if (low, high) == (0, len(self.data)):
+                yield self
+            else:
+                data = self.data[low:high]
+                ends = self.ends_member and high >= len(self.data)
+                yield Block(self.offset + low, data, start - low, stop - low, ends)
 
 
 class Blocks:
@@ -79,8 +110,9 @@ class Blocks:
 
     def _cut(self, data: bytes, stop: int) -> bytes:
         """Give the block that ends at ``stop``; return the bytes that later ones still need."""
-        end = stop + self._margin + 7
-        self._give(Block(self._offset, data[:end], self._start, stop, ends_member=False))
+        shown = data[: stop + self._margin + 7]
+        if not _ZEROS.startswith(shown):
+            self._give(Block(self._offset, shown, self._start, stop, ends_member=False))
         keep = max(0, stop - self._margin)
         self._offset += keep
         self._start = stop - keep

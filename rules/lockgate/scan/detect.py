@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lockgate.scan.blocks import Block
@@ -23,6 +23,7 @@ from lockgate.scan.limits import Limits
 from lockgate.scan.report import Gap, GapReason
 from lockgate.scan.rules import Match, RuleError, RulePack
 from lockgate.scan.search.anchors import NAMESPACE, Anchors
+from lockgate.scan.unfold import Unfolder
 from lockgate.scan.walk import Place
 
 
@@ -54,17 +55,20 @@ class Detector:
         self._formats = formats
         self._anchors = anchors
         self._limits = limits
+        self._unfolder = Unfolder(pack, formats, limits.rule_seconds, limits.encodings)
         self._seconds_left = limits.prove_seconds
         self.seen = Detected()
 
     def block(self, block: Block, place: Place) -> None:
         """Look at the own part of one block."""
         view = memoryview(block.data)
+        margin = len(block.data) - block.stop
         for start, stop in block.spans():
             # A pattern may begin in the zeros just before a busy span.
             begin = max(block.start, start - _LEAD_BYTES)
+            seen = view[begin : stop + margin]
             try:
-                for match in self._pack.matches(view[begin:], self._limits.rule_seconds):
+                for match in self._pack.matches(seen, self._limits.rule_seconds):
                     self._match(match, begin, stop, block, place)
             except RuleError as error:
                 self._gap(GapReason.MATCH_LIMIT, place, block, str(error))
@@ -79,23 +83,23 @@ class Detector:
             self._gap(GapReason.BUDGET, place, block, "no time left to prove candidates")
         else:
             began = time.monotonic()
-            self._settle(self._prove(match, start, block), block, place)
+            for judgement in self._prove(match, start, block):
+                self._settle(judgement, block, place)
             self._seconds_left -= time.monotonic() - began
 
-    def _prove(self, match: Match, start: int, block: Block) -> Judgement:
+    def _prove(self, match: Match, start: int, block: Block) -> Iterator[Judgement]:
         prover = self._formats[match.namespace]
         before, after = prover.reach
         first, last = max(0, start - before), min(len(block.data), start + after)
-        return prover.prove(
-            Candidate(
-                rule=match.rule,
-                window=block.data[first:last],
-                window_offset=block.offset + first,
-                match=start - first,
-                starts_member=block.offset + first == 0,
-                ends_member=block.ends_member and last == len(block.data),
-            )
+        candidate = Candidate(
+            rule=match.rule,
+            window=block.data[first:last],
+            window_offset=block.offset + first,
+            match=start - first,
+            starts_member=block.offset + first == 0,
+            ends_member=block.ends_member and last == len(block.data),
         )
+        return self._unfolder.settle(prover, candidate)
 
     def _settle(self, judgement: Judgement, block: Block, place: Place) -> None:
         match judgement:

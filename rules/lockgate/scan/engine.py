@@ -16,7 +16,6 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from lockgate.scan.evidence import Format
 from lockgate.scan.findings import to_findings
@@ -24,13 +23,23 @@ from lockgate.scan.limits import Limits, Profile
 from lockgate.scan.names import escape_name
 from lockgate.scan.registry import Registry
 from lockgate.scan.report import EngineInfo, Finding, Gap, GapReason, Report
-from lockgate.scan.rules import RulePack
+from lockgate.scan.rules import RulePack, identity_of
 from lockgate.scan.salt import EPHEMERAL, Salt
 from lockgate.scan.search import anchors
-from lockgate.scan.source import file_chunks, growing_chunks, is_growing
+from lockgate.scan.source import FileAccess, RandomAccess, file_chunks, growing_chunks, is_growing
 from lockgate.scan.survey import Searches, Survey
+from lockgate.scan.version import __version__
 
 Progress = Callable[[int, int], None]
+
+
+def rule_pack_of(formats: tuple[Format, ...]) -> str:
+    """The identity of the rule pack that a scanner of these formats has."""
+    return identity_of(_rule_sources(formats), __version__)
+
+
+def _rule_sources(formats: tuple[Format, ...]) -> dict[str, str]:
+    return {f.name: f.rule_source for f in formats} | {anchors.NAMESPACE: anchors.rule_source()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +75,12 @@ class Scanner:
         self._is_published = is_published
         self._limits = limits or Limits()
         self._strict = strict
-        release = version("lockgate-scan")
-        sources = {f.name: f.rule_source for f in formats}
-        pack = RulePack(sources | {anchors.NAMESPACE: anchors.rule_source()}, release)
+        pack = RulePack(_rule_sources(formats), __version__)
         self._searches = Searches(pack, formats, registry, profile, self._limits)
         salted = salt.identity if salt else EPHEMERAL
-        self.info = EngineInfo(release, pack.identity, profile.value, self._searches.names, salted)
+        self.info = EngineInfo(
+            __version__, pack.identity, profile.value, self._searches.names, salted
+        )
 
     def scan_fd(
         self,
@@ -121,7 +130,7 @@ class Scanner:
         return self._report(name, 0, _Seen(None, (), (gap,), 0), time.monotonic())
 
     def _scan_file(self, meter: _Meter, deadline: float) -> _Seen:
-        survey = Survey(self._searches, meter.chunks, deadline)
+        survey = Survey(self._searches, meter.chunks, meter.access, deadline)
         survey.run()
         findings = to_findings(
             survey.sightings, survey.stored, self._registry.name_of, self._is_published
@@ -151,6 +160,8 @@ class _Meter:
         self._fd = fd
         self._progress = progress
         self._growing = follow and is_growing(fd)
+        #: The same for all walks: None for a file that grew when the scan began.
+        self.access: RandomAccess | None = None if self._growing else FileAccess(fd, status.st_size)
         #: What the file was when it was whole.
         self.status = status
         self.sha256: str | None = None

@@ -2,8 +2,9 @@
 
 Rules enforced here:
 
-1. A prover has exactly three ends, plus one question: Proven, Refuted, Undecided, and
-   NeedsPublic ("proven if these public bytes stand elsewhere in the same file").
+1. A prover has exactly three ends, plus two questions: Proven, Refuted, Undecided, and
+   NeedsPublic ("proven if these public bytes stand elsewhere in the same file"), Unfolded
+   ("text that stands for these bytes: look at them").
 2. Evidence holds no private byte. The candidate does, and it never leaves the worker.
 """
 
@@ -11,6 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from lockgate.scan.report import FindingClass, FindingKind, Proof
 
@@ -84,7 +88,30 @@ class NeedsPublic:
     otherwise: Refuted | Undecided
 
 
-Judgement = Proven | Refuted | Undecided | NeedsPublic
+@dataclass(frozen=True, slots=True, eq=False)
+class Unfolded:
+    """The candidate is text that stands for bytes; they are looked at as those of a member are.
+
+    ``at[i]`` is where in the member the text of byte ``i`` begins; ``at`` has one entry more
+    than ``data``: where the text ends. Bytes without places of their own (unpacked ones) have
+    just its start and its end. Only what begins in the first ``focus`` bytes belongs to this
+    candidate; what stands behind has anchors of its own.
+    """
+
+    encoding: str
+    data: bytes = field(repr=False)
+    at: npt.NDArray[np.int64] = field(repr=False)
+    focus: int
+
+    def span(self, offset: int, length: int) -> tuple[int, int]:
+        """Offset and length in the member of the text of some of the bytes."""
+        if len(self.at) <= len(self.data):
+            return int(self.at[0]), int(self.at[-1] - self.at[0])
+        first, last = (min(max(0, i), len(self.data)) for i in (offset, offset + length))
+        return int(self.at[first]), int(self.at[last] - self.at[first])
+
+
+Judgement = Proven | Refuted | Undecided | NeedsPublic | Unfolded
 
 
 class Format(Protocol):

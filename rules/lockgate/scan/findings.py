@@ -45,7 +45,8 @@ class Sighting:
         seen = self.evidence
         memory = self.place.memory
         address = None if memory is None else memory.address_of(seen.offset)
-        return Occurrence(seen.format, seen.offset, seen.length, self.place.member, address)
+        offset = self.place.offset_of(seen.offset)
+        return Occurrence(seen.format, offset, seen.length, self.place.member, address)
 
 
 def to_findings(

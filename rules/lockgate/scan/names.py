@@ -19,6 +19,8 @@ def escape_name(name: str | bytes) -> str:
     ``name`` is what the operating system or an archive gave: bytes, or text that may carry
     surrogate escapes (PEP 383). The result is always encodable as UTF-8.
     """
+    if isinstance(name, str) and name.isascii() and name.isprintable():
+        return name  # nearly every name there is
     raw = os.fsencode(name) if isinstance(name, str) else name
     text = raw.decode("utf-8", "backslashreplace")
     return "".join(c if _is_plain(c) else _escape(c) for c in text)

@@ -2,13 +2,15 @@
 
 Rules enforced here:
 
-1. Only public halves enter; whatever an encoding says of padding or hash, an RSA key has
-   one fingerprint (``lockgate.scan.prove.rsa``).
+1. Only public halves enter, and of a symmetric secret what gives nothing of it away.
+2. Whatever an encoding says of padding or hash, an RSA key has one fingerprint
+   (``lockgate.scan.prove.rsa``).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from cryptography.hazmat.primitives.asymmetric import dsa as pyca_dsa
 from cryptography.hazmat.primitives.asymmetric import ec as pyca_ec
@@ -37,11 +39,37 @@ class UnsupportedKeyError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Anchor:
+    """By what a symmetric secret is looked for (``lockgate.scan.secrets``): length and tag."""
+
+    length: int
+    tag: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """What people wrote down of a key; no scan reads it.
+
+    ``zones`` are those where the key may be (none: nothing is said of it), ``signs`` what it is
+    for, ``made`` the day on which it was made, ``on_leak`` what to do when it leaks, ``hooks``
+    the names of the controller's response hooks that run then.
+    """
+
+    owner: str = ""
+    zones: tuple[str, ...] = ()
+    signs: str = ""
+    made: date | None = None
+    on_leak: str = ""
+    hooks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProtectedKey:
     """One entry of the registry.
 
-    ``spki`` is the SubjectPublicKeyInfo DER, None when only the fingerprint is known (such a
-    key is recognised when found, but cannot be searched for). ``rsa`` is (n, e) of RSA keys;
+    ``spki`` is the SubjectPublicKeyInfo DER, ``anchor`` that of a symmetric secret; both None
+    when only the fingerprint is known (such a key is recognised when found, but cannot be
+    searched for). ``rsa`` is (n, e) of RSA keys;
     ``public_values`` are the byte strings by which the public half is known in memory.
     """
 
@@ -52,6 +80,13 @@ class ProtectedKey:
     spki: bytes | None = None
     rsa: tuple[int, int] | None = None
     public_values: tuple[bytes, ...] = ()
+    anchor: Anchor | None = None
+    record: KeyRecord = KeyRecord()
+
+    @property
+    def is_searchable(self) -> bool:
+        """Whether more than the fingerprint is known."""
+        return self.spki is not None or self.anchor is not None
 
 
 def protected_key(name: str, key: object) -> ProtectedKey:

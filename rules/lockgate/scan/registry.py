@@ -10,12 +10,13 @@ Rules enforced here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lockgate.scan.names import escape_name
 from lockgate.scan.protected import ProtectedKey
-from lockgate.scan.registry_files import RegistryError, read_entries
+from lockgate.scan.registry_entry import RegistryError
+from lockgate.scan.registry_files import read_entries
 
 __all__ = ["ProtectedKey", "Registry", "RegistryError"]
 
@@ -27,6 +28,12 @@ class Registry:
     """The protected keys; the first name given to a fingerprint stays."""
 
     keys: tuple[ProtectedKey, ...] = ()
+    _names: dict[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the names; of two the first stays."""
+        names = {key.fingerprint: key.name for key in reversed(self.keys)}
+        object.__setattr__(self, "_names", names)
 
     @classmethod
     def empty(cls) -> Registry:
@@ -48,7 +55,7 @@ class Registry:
         by_fingerprint: dict[str, ProtectedKey] = {}
         for key in keys:
             known = by_fingerprint.get(key.fingerprint)
-            if known is None or (known.spki is None and key.spki is not None):
+            if known is None or (key.is_searchable and not known.is_searchable):
                 by_fingerprint[key.fingerprint] = key
         return cls(tuple(by_fingerprint.values()))
 
@@ -60,12 +67,17 @@ class Registry:
 
     def name_of(self, fingerprint: str) -> str | None:
         """The name of a protected key, None when the fingerprint is not registered."""
-        return next((k.name for k in self.keys if k.fingerprint == fingerprint), None)
+        return self._names.get(fingerprint)
 
     @property
     def rsa_moduli(self) -> tuple[tuple[int, int, str], ...]:
         """(n, e, name) of every RSA key whose modulus is known."""
         return tuple((*k.rsa, k.name) for k in self.keys if k.rsa is not None)
+
+    @property
+    def secrets(self) -> tuple[ProtectedKey, ...]:
+        """The symmetric secrets that can be looked for."""
+        return tuple(key for key in self.keys if key.anchor is not None)
 
     def public_values(self) -> frozenset[bytes]:
         """Points, X coordinates, raw public keys and moduli as they stand in memory."""

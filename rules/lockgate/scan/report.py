@@ -96,6 +96,23 @@ class Proof(Word):
     BIGNUM_STRUCTURE = "bignum-structure", "Numbers reached through OpenSSL BIGNUM structures."
     REGISTERED = "registered", "The public half is in the registry of protected keys."
     SEALED_STRUCTURE = "sealed-structure", "A sealed store whose structure parses to its end."
+    RSA_CRT_EXPONENT = (
+        "rsa-crt-exponent",
+        "2^(e*dP) - 2 shares a factor with a modulus that is known.",
+    )
+    DH_RELATION = "dh-relation", "g^x is the public value stored with the key or known, modulo p."
+    AES_SCHEDULE = "aes-schedule", "Every round key follows from the key, as FIPS 197 expands it."
+    SHIELDED = "shielded", "Decrypted by the pre-key that lies beside it, and then proven."
+    CHECKSUM = "checksum", "The format's own checksum or authentication code agrees."
+    DEFAULT_PASSWORD = "default-password", "A password of the shipped list opens it."
+    TOKEN_STRUCTURE = (
+        "token-structure",
+        "Every fixed part of the token's structure is as published.",
+    )
+    SECRET_IN_STRUCTURE = "secret-in-structure", "A secret of exact length in a complete structure."
+    PQC_RELATION = "pqc-relation", "The key derives or contains its own public half."
+    GENERATOR_STATE = "generator-state", "A random generator's state by its proven structure."
+    SALTED_FINGERPRINT = "salted-fingerprint", "The bytes match a registered salted fingerprint."
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,11 @@ class Salt:
     @property
     def identity(self) -> str:
         """What reports call it."""
-        return "hmac-sha256:" + hmac.digest(self.secret, b"lockgate salt", hashlib.sha256).hex()
+        return self.fingerprint(b"lockgate salt")
+
+    def fingerprint(self, secret: bytes) -> str:
+        """The fingerprint of a secret of less than 128 random bits."""
+        return "hmac-sha256:" + hmac.digest(self.secret, secret, hashlib.sha256).hex()
 
 
 def read_salt(path: Path) -> Salt:

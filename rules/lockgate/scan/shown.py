@@ -1,10 +1,12 @@
-"""Which bytes of a container its lane is shown: those that no stored member shows by itself.
+"""Which bytes of a container its lane is shown: those that no member shows by itself.
 
 Rules enforced here:
 
 1. The bytes of a stored member go to the member's own lane; to the container's lane they are
    zeros, which cost next to nothing, but for a margin at either end of the member.
-2. Every byte keeps its place: as many bytes are shown as there are.
+2. Packed bytes that a reader tells to be nothing else are zeros, too: what they stand for goes
+   to the member's lane.
+3. Every byte keeps its place: as many bytes are shown as there are.
 """
 
 from __future__ import annotations
@@ -22,11 +24,12 @@ _ZEROS = bytes(READ_BYTES)
 
 
 class Shown:
-    """Feeds a lane with the bytes of a stream, stored members blanked."""
+    """Feeds a lane with the bytes of a stream, members blanked."""
 
     def __init__(self, feed: Callable[[bytes], None]) -> None:
         self._feed = feed
         self._blanking = False
+        self._margin = 0
         self._head = 0
         self._held = b""
 
@@ -39,18 +42,21 @@ class Shown:
         if head:
             self._head -= len(head)
             self._feed(head)
-        kept = self._held + piece[-MARGIN_BYTES:]
-        blank = len(self._held) + len(piece) - min(len(kept), MARGIN_BYTES)
+        behind = self._held + piece
+        blank = max(0, len(behind) - self._margin)
+        self._held = behind[blank:]
         while blank:
             zeros = _ZEROS[:blank]
             self._feed(zeros)
             blank -= len(zeros)
-        self._held = kept[-MARGIN_BYTES:]
 
     @contextmanager
-    def blanked(self) -> Iterator[None]:
-        """Within: the bytes taken belong to a stored member, which shows them by itself."""
-        self._blanking, self._head = True, MARGIN_BYTES
+    def blanked(self, margin: int = MARGIN_BYTES) -> Iterator[None]:
+        """Within: the bytes taken belong to a member, which shows them, or what they stand for.
+
+        ``margin`` bytes at either end are shown all the same.
+        """
+        self._blanking, self._margin, self._head = True, margin, margin
         try:
             yield
         finally:

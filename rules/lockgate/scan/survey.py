@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from lockgate.scan.blocks import Block, Blocks
 from lockgate.scan.detect import Detector
@@ -22,21 +21,38 @@ from lockgate.scan.limits import Limits, OutOfTimeError, Profile
 from lockgate.scan.registry import Registry
 from lockgate.scan.report import Gap, GapReason
 from lockgate.scan.rules import RuleError, RulePack
-from lockgate.scan.search import limbs
+from lockgate.scan.search.aes import AesSearch
 from lockgate.scan.search.anchors import Anchors
-from lockgate.scan.search.ec_keys import PointSearch
+from lockgate.scan.search.chacha import ChachaSearch
 from lockgate.scan.search.memory_search import MemorySearch
-from lockgate.scan.search.numbers import NumberPool, unique
+from lockgate.scan.search.numbers import NumberPool
+from lockgate.scan.search.openssl_points import OpensslPointSearch
+from lockgate.scan.search.points import Points
 from lockgate.scan.search.publics import PublicSearch
-from lockgate.scan.search.rsa_keys import find_rsa_keys
-from lockgate.scan.search.seeds import SeedSearch
-from lockgate.scan.source import Stream
+from lockgate.scan.search.rsa_search import RsaSearch
+from lockgate.scan.search.rsa_windows import RegisteredRsaSearch
+from lockgate.scan.search.salted import SaltedSearch
+from lockgate.scan.search.scalar_search import ScalarSearch
+from lockgate.scan.search.search import BlockView, Context, Search
+from lockgate.scan.search.shielded import ShieldedSearch
+from lockgate.scan.source import RandomAccess, Stream
 from lockgate.scan.walk import Lane, Place, Stored, Walk
 
 _Look = Callable[[Block, Place], None]
 
 _MARGIN_BYTES = 1 << 16
-_NUMBER_SEARCHES = ("openssl-bignum", "rsa-factor", "rsa-exponent", "ec-scalar", "raw-seed")
+#: The searches for secrets without a marker, in the order in which places of a key are named.
+SEARCHES: tuple[type[Search], ...] = (
+    MemorySearch,
+    RegisteredRsaSearch,
+    RsaSearch,
+    ScalarSearch,
+    OpensslPointSearch,
+    AesSearch,
+    ChachaSearch,
+    ShieldedSearch,
+    SaltedSearch,
+)
 
 
 class Searches:
@@ -57,29 +73,41 @@ class Searches:
         self.limits = limits
         reach = max((max(f.reach) for f in formats), default=0)
         self.margin = max(_MARGIN_BYTES, reach + -reach % 8)
-        numbers = () if profile is Profile.FAST else _NUMBER_SEARCHES
-        self.names = (*(f"format:{name}" for name in sorted(self.formats)), *numbers)
+        bare = () if profile is Profile.FAST else SEARCHES
+        self.names = (
+            *(f"format:{name}" for name in sorted(self.formats)),
+            *(name for search in bare for name in search.names),
+        )
 
 
 class Survey:
     """One scan in progress."""
 
     def __init__(
-        self, searches: Searches, chunks: Callable[[], Iterator[bytes]], deadline: float
+        self,
+        searches: Searches,
+        chunks: Callable[[], Iterator[bytes]],
+        access: RandomAccess | None,
+        deadline: float,
     ) -> None:
         self._searches = searches
         self._chunks = chunks
+        self._access = access
         self._deadline = deadline
         limits = searches.limits
         self._pool = NumberPool(limits.moduli)
+        self._points = Points()
         for n, e, _ in searches.registry.rsa_moduli:
             self._pool.add_modulus(n, e)
-        self._detector = Detector(searches.pack, searches.formats, Anchors(self._pool), limits)
-        self._memory = MemorySearch(self._pool, searches.profile, limits)
+        anchors = Anchors(self._pool, self._points)
+        self._detector = Detector(searches.pack, searches.formats, anchors, limits)
+        deep = searches.profile is Profile.DEEP
+        context = Context(self._pool, self._points, searches.registry, limits, deep=deep)
+        self._bare: tuple[Search, ...] = (
+            () if self._is_fast else tuple(search(context) for search in SEARCHES)
+        )
         self._publics = PublicSearch((), frozenset(), limits.rule_seconds)
-        self._seeds = SeedSearch(frozenset(), 0)
         self._gaps = Gaps()
-        self._seed_sightings: list[Sighting] = []
         self.sightings: list[Sighting] = []
         self.stored: list[Stored] = []
         self.bytes_scanned = 0
@@ -106,8 +134,9 @@ class Survey:
 
     def _first_look(self, block: Block, place: Place) -> None:
         self._detector.block(block, place)
-        if not self._is_fast:
-            self._memory.survey(block, place)
+        for view in self._views(block, place):
+            for search in self._looking_at(view):
+                search.survey(view)
 
     def _prepare(self) -> bool:
         """Between the walks; returns whether a second one is needed."""
@@ -115,43 +144,49 @@ class Survey:
         values = [value for w in waiting for value in w.needs.publics]
         known = self._searches.registry.public_values()
         self._publics = PublicSearch(values, known, self._searches.limits.rule_seconds)
-        self._seeds = SeedSearch(self._pool.points | known, self._searches.limits.seeds)
-        if self._is_fast:
-            return self._publics.is_needed
-        numbers = self._memory.prepare()
-        return numbers or self._publics.is_needed or self._seeds.is_needed
+        needed = [search.prepare() for search in self._bare]
+        return any(needed) or self._publics.is_needed
 
     def _second_look(self, block: Block, place: Place) -> None:
         try:
             self._publics.block(block)
         except RuleError as error:
             self._gaps.add(Gap(GapReason.MATCH_LIMIT, place.member, detail=str(error)))
-        if not self._is_fast:
-            self._memory.fetch(block, place)
-            if self._seeds.is_needed:
-                self._look_for_seeds(block, place)
+        for view in self._views(block, place):
+            for search in self._looking_at(view):
+                search.fetch(view)
 
-    def _look_for_seeds(self, block: Block, place: Place) -> None:
-        for phase in self._memory.phases(block, place):
-            words = limbs.words_of(block.data, phase)
-            for start, evidence in self._seeds.windows(words, *limbs.own_words(block, phase)):
-                offset = block.offset + phase + 8 * start
-                self._seed_sightings.append(Sighting(replace(evidence, offset=offset), place))
+    def _views(self, block: Block, place: Place) -> Iterator[BlockView]:
+        """The block as the searches see it: without its zeros."""
+        deep = self._searches.profile is Profile.DEEP
+        for part in block.busy_parts() if self._bare else ():
+            yield BlockView(part, place, deep=deep)
+
+    def _looking_at(self, view: BlockView) -> Iterator[Search]:
+        return (search for search in self._bare if search.reads_text or not view.is_text)
 
     def _conclude(self) -> None:
         detected = self._detector.seen
         self.sightings += detected.sightings
         self._gaps.update(detected.gaps)
         self._settle_waiting()
-        self._memory.finish()
-        self._settle_numbers()
-        self._gaps.update(self._memory.gaps)
-        if self._seeds.is_exhausted:
-            detail = "more possible seeds than the limit"
-            self._gaps.add(Gap(GapReason.BUDGET, detail=detail))
+        for search in self._bare:
+            self._settle(search)
+        if self._points.is_full:
+            self._gaps.add(Gap(GapReason.BUDGET, detail="more public points than the limit"))
         if self._pool.is_full:
             detail = "more possible moduli than the limit"
             self._gaps.add(Gap(GapReason.BUDGET, detail=detail))
+
+    def _settle(self, search: Search) -> None:
+        """Take what one search has proven; each has its own share of time."""
+        deadline = min(self._deadline, time.monotonic() + self._searches.limits.prove_seconds)
+        try:
+            self.sightings.extend(search.conclude(deadline))
+        except OutOfTimeError:
+            detail = f"no time left to put numbers together: {', '.join(search.names)}"
+            self._gaps.add(Gap(GapReason.BUDGET, detail=detail))
+        self._gaps.update(search.gaps)
 
     def _settle_waiting(self) -> None:
         for waiting in self._detector.seen.waiting:
@@ -164,28 +199,6 @@ class Survey:
                 gap = Gap(GapReason.UNDECIDED, member, left.offset, left.length, left.why)
                 self._gaps.add(gap)
 
-    def _settle_numbers(self) -> None:
-        for number in self._memory.numbers:
-            self._pool.add_modulus(number.value, None)
-        seconds = self._searches.limits.prove_seconds
-        try:
-            self._pair_numbers(min(self._deadline, time.monotonic() + seconds))
-        except OutOfTimeError:
-            detail = "no time left to put numbers together"
-            self._gaps.add(Gap(GapReason.BUDGET, detail=detail))
-        self.sightings += self._seed_sightings
-
-    def _pair_numbers(self, deadline: float) -> None:
-        numbers = unique([*self._memory.numbers, *self._pool.factors])
-        for sighting in find_rsa_keys(numbers, self._pool, deadline):
-            self.sightings.append(sighting)
-        points = self._pool.points | self._searches.registry.public_values()
-        search = PointSearch(self._memory.numbers, frozenset(points), self._searches.limits.scalars)
-        for sighting in search.keys(deadline):
-            self.sightings.append(sighting)
-        if search.is_exhausted:
-            self._gaps.add(Gap(GapReason.BUDGET, detail="more EC scalars than the limit"))
-
     def _walk(self, look: _Look) -> Walk:
         def open_lane(place: Place) -> Lane:
             return Blocks(lambda block: look(block, place), self._searches.margin)
@@ -193,7 +206,7 @@ class Survey:
         walk = Walk(self._searches.limits, self._deadline, open_lane)
         stop: Gap | None = None
         try:
-            walk.run(Stream(self._chunks()))
+            walk.run(Stream(self._chunks(), self._access))
         except OutOfTimeError:
             stop = Gap(GapReason.TIME_LIMIT, detail="the time allowed for the scan ran out")
         except EOFError:

@@ -13,24 +13,24 @@ Rules enforced here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from lockgate.scan.containers import ARCHIVES, elf_core
-from lockgate.scan.containers.container import Archive, Broken, Member, Problem
+from lockgate.scan.containers import ARCHIVES, DUMPS
+from lockgate.scan.containers.container import Archive, Broken, Member, Origin, Problem
 from lockgate.scan.containers.unread import unread_format
-from lockgate.scan.containers.zip import ends_in_archive
+from lockgate.scan.containers.zip import TAIL_BYTES, ZipBehind, ends_in_archive
 from lockgate.scan.gaps import Gaps
 from lockgate.scan.limits import Limits, require_time
 from lockgate.scan.memory import MemoryMap
 from lockgate.scan.names import escape_name
 from lockgate.scan.report import Gap, GapReason
 from lockgate.scan.shown import Shown
-from lockgate.scan.source import Stream
+from lockgate.scan.source import ZEROS, Budget, Stream
 
-_HEAD_BYTES = 512
-#: Where the end record of a zip is looked for: its size and the longest comment.
-_TAIL_BYTES = 22 + 0xFFFF
+#: As much of a member's front as any format is told by: ISO 9660 by its first descriptor.
+_HEAD_BYTES = 0x8800
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,11 @@ class Place:
     number: int
     member: str | None
     memory: MemoryMap | None = None
+    origin: Origin | None = None
+
+    def offset_of(self, offset: int) -> int:
+        """The offset in the member of the byte that is shown at ``offset``."""
+        return offset if self.origin is None else self.origin.offset_of(offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,13 @@ class _Opened:
 
     stream: Stream
     shown: Shown
-    member: str | None
+    place: Place
     depth: int
+
+    @property
+    def member(self) -> str | None:
+        """The member's name."""
+        return self.place.member
 
 
 class Walk:
@@ -82,7 +92,9 @@ class Walk:
         self._open_lane = open_lane
         self._members = 0
         self._unpacked = 0
+        self._holes = 0
         self._file = Stream(iter(()))
+        self._budget = Budget(limits.memory_bytes, limits.held_bytes)
         self.gaps = Gaps()
         self.stored: list[Stored] = []
         self.bytes_seen = 0
@@ -94,25 +106,30 @@ class Walk:
         Raises:
             OutOfTimeError: the deadline passed; what was seen so far stands.
         """
+        stream.budget = self._budget
         self._file = stream
-        self._visit(stream, None, 0)
+        self._visit(stream, Place(0, None), 0)
 
-    def _visit(self, stream: Stream, member: str | None, depth: int) -> None:
+    def _visit(self, stream: Stream, place: Place, depth: int) -> None:
         head = stream.peek(_HEAD_BYTES)
-        memory = self._memory(stream, head, member)
-        lane = self._open_lane(Place(self._members, member, memory))
+        if place.memory is None:
+            place = replace(place, memory=self._memory(stream, head, place.member))
+        self.dumps += place.memory is not None
+        lane = self._open_lane(place)
         self._members += 1
         shown = Shown(lane.feed)
         stream.set_tap(self._count(shown))
         try:
-            self._visit_members(_Opened(stream, shown, member, depth), head)
+            self._visit_members(_Opened(stream, shown, place, depth), head)
             stream.drain()
         finally:
+            stream.set_tap(None)
             lane.close()
+        memory = place.memory
         if memory is not None and memory.stop > stream.position:
             missing = memory.stop - stream.position
-            detail = "core ends before its regions do"
-            self._gap(GapReason.TRUNCATED, member, detail, stream.position, missing)
+            detail = "the dump ends before its regions do"
+            self._gap(GapReason.TRUNCATED, place.member, detail, stream.position, missing)
 
     def _count(self, shown: Shown) -> Callable[[bytes], None]:
         def tap(piece: bytes) -> None:
@@ -123,16 +140,19 @@ class Walk:
         return tap
 
     def _memory(self, stream: Stream, head: bytes, member: str | None) -> MemoryMap | None:
-        if not elf_core.recognises(head):
+        dump = next((d for d in DUMPS if d.recognises(head)), None)
+        if dump is None:
             return None
-        self.dumps += 1
-        memory, problems = elf_core.read_map(stream, self._limits.regions)
+        memory, problems = dump.read_map(stream, self._limits)
         for problem in problems:
             self._problem(problem, member)
         return memory
 
     def _visit_members(self, outer: _Opened, head: bytes) -> None:
-        archive = next((a for a in ARCHIVES if a.recognises(head)), None)
+        if outer.place.memory is not None:
+            self._pass_raw(outer, None)
+            return
+        archive = _told_by(head, outer.stream)
         if archive is None:
             self._pass_raw(outer, unread_format(head))
         elif outer.depth >= self._limits.depth:
@@ -141,14 +161,15 @@ class Walk:
         else:
             self._unpack(archive, outer)
 
-    def _pass_raw(self, outer: _Opened, unread: str | None) -> None:
+    def _pass_raw(self, outer: _Opened, unread: Problem | None) -> None:
         tail = b""
         while piece := outer.stream.read_some():
-            tail = (tail + piece[-_TAIL_BYTES:])[-_TAIL_BYTES:]
+            tail = (tail + piece[-TAIL_BYTES:])[-TAIL_BYTES:]
         if unread is None and ends_in_archive(tail):
-            unread = "zip behind other bytes"
+            detail = "zip behind other bytes: scanned raw only"
+            unread = Problem(GapReason.UNSUPPORTED, detail)
         if unread is not None:
-            self._gap(GapReason.UNSUPPORTED, outer.member, f"{unread}: scanned raw only")
+            self._problem(unread, outer.member)
 
     def _pass_rest(self, archive: Archive, outer: _Opened) -> None:
         """Pass what stands behind an archive that was read to its end; zeros are padding."""
@@ -182,32 +203,51 @@ class Walk:
     def _visit_member(self, item: Member, outer: _Opened) -> bool:
         """Walk through one member; returns whether it was cut short."""
         name = inner_name(outer.member, item.name)
+        shown_as = name if item.origin is None else outer.member
+        place = Place(self._members, shown_as, item.memory, item.origin)
         if item.stored_at is None:
             chunks = self._bounded(item.chunks, outer.stream)
-            return self._visit_inner(Stream(chunks), name, outer)
+            inner = Stream(chunks, item.access, self._budget)
+            with outer.shown.blanked(0) if item.packed else nullcontext():
+                return self._visit_inner(inner, place, outer)
         self.stored.append(Stored(outer.member, item.stored_at, name))
+        access = None
+        if item.size is not None:
+            access = outer.stream.slice_access(item.stored_at, item.size)
         with outer.shown.blanked():
-            return self._visit_inner(Stream(item.chunks), name, outer)
+            return self._visit_inner(Stream(item.chunks, access, self._budget), place, outer)
 
-    def _visit_inner(self, inner: Stream, name: str, outer: _Opened) -> bool:
+    def _visit_inner(self, inner: Stream, place: Place, outer: _Opened) -> bool:
         try:
-            self._visit(inner, name, outer.depth + 1)
+            self._visit(inner, place, outer.depth + 1)
         except Broken as broken:
-            self._gap(broken.reason, name, broken.detail, inner.position)
+            self._gap(broken.reason, place.member, broken.detail, inner.position)
             return True
+        finally:
+            inner.release()
         return False
 
     def _bounded(self, chunks: Iterator[bytes], packed: Stream) -> Iterator[bytes]:
-        """``chunks`` of a packed member, as long as the limits on unpacking hold."""
+        """``chunks`` of a packed member, as long as the limits on unpacking hold.
+
+        Holes are counted apart. A reader at random consumes nothing while it unpacks: it is
+        measured against the whole container.
+        """
         start, given = packed.position, 0
         for chunk in chunks:
+            if chunk is ZEROS:
+                self._holes += len(chunk)
+                if self._holes > self._limits.hole_bytes:
+                    raise Broken(GapReason.SIZE_LIMIT, "holes beyond the limit")
+                yield chunk
+                continue
             given += len(chunk)
             self._unpacked += len(chunk)
             if self._unpacked > self._limits.unpacked_bytes:
                 raise Broken(GapReason.SIZE_LIMIT, "unpacked bytes beyond the limit")
-            if self._swells(given, packed.position - start):
+            if self._swells(given, (packed.position - start) or packed.known_size):
                 raise Broken(GapReason.SIZE_LIMIT, "unpacks to more than the allowed ratio")
-            if self._swells(self._unpacked, self._file.position):
+            if self._swells(self._unpacked, self._file.known_size or self._file.position):
                 raise Broken(
                     GapReason.SIZE_LIMIT, "the file unpacks to more than the allowed ratio"
                 )
@@ -229,6 +269,15 @@ class Walk:
         length: int | None = None,
     ) -> None:
         self.gaps.add(Gap(reason, member, offset, length, detail))
+
+
+def _told_by(head: bytes, stream: Stream) -> Archive | None:
+    """The format of a member, by its head, or by its tail where that can be read."""
+    archive = next((a for a in ARCHIVES if a.recognises(head)), None)
+    if archive is None and unread_format(head) is None and (access := stream.access) is not None:
+        tail = access.read_at(max(0, access.size - TAIL_BYTES), TAIL_BYTES)
+        return ZipBehind() if ends_in_archive(tail) else None
+    return archive
 
 
 def inner_name(outer: str | None, name: bytes) -> str:

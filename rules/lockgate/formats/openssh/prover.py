@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from lockgate.formats.openssh.fields import Fields
-from lockgate.formats.openssh.keys import PRIVATE, ShownKey, read_public
 from lockgate.formats.rule_format import looks_random, moved, private_key, sealed_key
 from lockgate.scan.evidence import Candidate, Evidence, Judgement, Proven, Refuted, Undecided
+from lockgate.scan.prove.ssh_fields import Fields
+from lockgate.scan.prove.ssh_keys import PRIVATE, ShownKey, read_public
 from lockgate.scan.report import Proof
 
 NAME = "openssh"

@@ -3,4 +3,7 @@
 from lockgate.formats.pem.prover import settle
 from lockgate.formats.rule_format import REACH_AFTER, RuleFormat
 
-FORMAT = RuleFormat("pem", (1, REACH_AFTER), settle)
+#: Bytes before an END line in which what is left of its key is looked for.
+REACH_BEFORE = 32 << 10
+
+FORMAT = RuleFormat("pem", (REACH_BEFORE, REACH_AFTER), settle)

@@ -10,10 +10,13 @@ from __future__ import annotations
 import hashlib
 import re
 
-from lockgate.formats.pem.armour import Armour, Decoded, readings
+from lockgate.formats.opaque import symmetric_key
+from lockgate.formats.openpgp import prover as openpgp
+from lockgate.formats.pem.armour import Armour
 from lockgate.formats.rule_format import looks_random, sealed_key
 from lockgate.scan.evidence import Evidence, Judgement, Proven, Refuted, Undecided
 from lockgate.scan.report import FindingClass, FindingKind, Proof
+from lockgate.scan.text.base64 import Decoded
 
 NAME = "pem"
 
@@ -22,6 +25,12 @@ _HEX = re.compile(rb"[0-9A-Fa-f]+")
 _SSH2_MAGIC = bytes.fromhex("3f6ff9eb")
 _TPM_KEY_OID = bytes.fromhex("0606678105")  # 2.23.133.10.*, TPM 2.0 key files
 _OPENVPN_BITS = 2048
+#: Bytes of the key at the start of each kind of OpenVPN's armour in base64.
+_OPENVPN_KEYS = {
+    "OpenVPN tls-crypt-v2 client key": 256,
+    "OpenVPN tls-crypt-v2 server key": 128,
+    "OpenVPN auth-token server key": 128,
+}
 #: Whole cipher blocks of DES and AES.
 _BLOCK = 8
 
@@ -30,7 +39,9 @@ def judge(armour: Armour) -> Judgement | None:
     """A judgement, or None when the body is to be read as a clear key."""
     if armour.label == "OpenVPN Static key V1":
         return _openvpn(armour)
-    decoded = next(readings(armour), None)
+    if armour.label.startswith("PGP "):
+        return _openpgp(armour)
+    decoded = next(armour.readings(), None)
     if decoded is None:
         return Refuted("no body")
     if b"ENCRYPTED" in armour.headers.get(b"Proc-Type", b""):
@@ -39,9 +50,16 @@ def judge(armour: Armour) -> Judgement | None:
         return _sealed("", decoded.data)
     if armour.label == "TSS2 PRIVATE KEY" and _TPM_KEY_OID in decoded.data[:16]:
         return _sealed("", decoded.data)
-    if armour.label.startswith(("PGP ", "OpenVPN ")):
-        return _foreign(decoded)
+    if armour.label.startswith("OpenVPN "):
+        return _openvpn_wrapped(armour, decoded)
     return None
+
+
+def _openpgp(armour: Armour) -> Judgement:
+    """Packets in base64, with a checksum line that its equals sign keeps out of the body."""
+    judgements = [openpgp.judge(decoded.data) for decoded in armour.readings()]
+    ranks = (Proven, Undecided, Refuted)
+    return min(judgements, key=lambda j: ranks.index(type(j)), default=Refuted("no body"))
 
 
 def _legacy(armour: Armour, decoded: Decoded) -> Judgement:
@@ -60,10 +78,16 @@ def _sealed(algorithm: str, data: bytes) -> Judgement:
     return Proven((sealed_key(NAME, algorithm, 0, f"blob-sha256:{digest}", len(data)),))
 
 
-def _foreign(decoded: Decoded) -> Judgement:
-    if len(decoded.data) >= 64 and looks_random(decoded.data):
-        return Undecided("a private key of a system without a prover", 0, 0)
-    return Refuted("no key in the body")
+def _openvpn_wrapped(armour: Armour, decoded: Decoded) -> Judgement:
+    """Keys of tls-crypt-v2 and auth-token (openvpn --genkey): the first bytes of the body."""
+    size = _OPENVPN_KEYS.get(armour.label, 0)
+    secret = decoded.data[:size]
+    if not size or not looks_random(secret or b"\0"):
+        return Refuted("no key in the body")
+    if len(secret) < size:
+        return Undecided("an OpenVPN key that is cut", 0, 0)
+    name = armour.label.removesuffix(" key")
+    return Proven((symmetric_key(NAME, name, secret, 0),))
 
 
 def _openvpn(armour: Armour) -> Judgement:
@@ -74,6 +98,6 @@ def _openvpn(armour: Armour) -> Judgement:
     digest = hashlib.sha256(bytes.fromhex(text.decode())).hexdigest()
     evidence = Evidence(
         NAME, FindingKind.SYMMETRIC_KEY, FindingClass.PRIVATE, "OpenVPN static", _OPENVPN_BITS,
-        f"sha256:{digest}", 0, armour.end, (Proof.SEED_IN_STRUCTURE,),
+        f"sha256:{digest}", 0, armour.stop - armour.start, (Proof.SEED_IN_STRUCTURE,),
     )  # fmt: skip
     return Proven((evidence,))

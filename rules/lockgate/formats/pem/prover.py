@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from lockgate.formats.dsa import prover as dsa
 from lockgate.formats.openssh import prover as openssh
-from lockgate.formats.pem import other_labels
-from lockgate.formats.pem.armour import Armour, Decoded, open_armour, readings
+from lockgate.formats.pem import headless, other_labels
+from lockgate.formats.pem.armour import Armour, open_armour
 from lockgate.formats.pkcs1 import prover as pkcs1
 from lockgate.formats.pkcs8 import prover as pkcs8
 from lockgate.formats.rule_format import CUT_BEFORE_SECRET, DISAGREEING, looks_random, placed
@@ -26,33 +26,38 @@ from lockgate.scan.evidence import (
     Refuted,
     Undecided,
 )
+from lockgate.scan.text.base64 import Decoded
+from lockgate.scan.text.characters import characters
 
 NAME = "pem"
 
 #: Decoded bytes that are no known structure, but too many and too random for a placeholder.
 _SUSPICIOUS = 44
+#: An openssh key has more bytes than this, its first lines in a manual have fewer.
+_OPENSSH_BYTES = 160
+_SECURITY_KEY = b"sk-"
 _HEADLESS_RSA = b"\x02\x01\x00\x02\x82"
 
 
 def settle(candidate: Candidate) -> Judgement:
-    """Settle a match of the rule, which begins at the dashes of the BEGIN line."""
-    armour = open_armour(candidate.window, candidate.match)
+    """Settle a match of the rules, which begins at the word BEGIN or END."""
+    text = characters(candidate)
+    if candidate.rule == "pem_end":
+        return headless.judge(text)
+    armour = open_armour(text)
     if armour is None:
         return Refuted("no BEGIN line")
-    offset = candidate.window_offset + candidate.match
-    if armour.width > 1 and _is_big_endian(candidate.window, candidate.match, offset):
-        offset -= 1
     special = other_labels.judge(armour)
     if special is not None:
-        return placed(special, NAME, offset, armour.end * armour.width)
-    judgement, length = _settle_body(armour)
-    return placed(judgement, NAME, offset, length * armour.width)
+        return placed(special, NAME, *text.span(armour.start, armour.stop))
+    judgement, stop = _settle_body(armour)
+    return placed(judgement, NAME, *text.span(armour.start, stop))
 
 
 def judge_body(data: bytes) -> Judgement:
     """Settle decoded bytes that stood in armour, whatever their structure."""
     if data.startswith(openssh.MAGIC):
-        return openssh.judge(data)
+        return _judge_openssh(data)
     judgements = (
         pkcs8.judge(data, anchored=True),
         sec1.judge(data, anchored=True),
@@ -65,6 +70,15 @@ def judge_body(data: bytes) -> Judgement:
     if CUT_BEFORE_SECRET in judgements or DISAGREEING in judgements:
         return best
     return _judge_remains(data)
+
+
+def _judge_openssh(data: bytes) -> Judgement:
+    """As the bytes say, but that a damaged structure is not clean where a key was announced."""
+    judgement = openssh.judge(data)
+    damaged = len(data) >= _OPENSSH_BYTES and _SECURITY_KEY not in data
+    if isinstance(judgement, Refuted) and damaged and looks_random(data[-_SUSPICIOUS:]):
+        return Undecided("a damaged openssh key", 0, 0)
+    return judgement
 
 
 def _judge_remains(data: bytes) -> Judgement:
@@ -81,29 +95,24 @@ def _judge_remains(data: bytes) -> Judgement:
 
 
 def _settle_body(armour: Armour) -> tuple[Judgement, int]:
-    """The best judgement over all readings, and how many characters it covers."""
+    """The best judgement over all readings, and the character at which it ends."""
     best: Judgement = Refuted("no body")
-    best_length = armour.end
-    for decoded in readings(armour):
+    stop = armour.stop
+    for decoded in armour.readings():
         judgement = judge_body(decoded.data)
         if _rank(judgement) < _rank(best):
-            best, best_length = judgement, _covered(armour, decoded, judgement)
+            best, stop = judgement, _stop(armour, decoded, judgement)
         if isinstance(best, Proven):
             break
-    return best, best_length
+    return best, stop
 
 
 def _rank(judgement: Judgement) -> int:
     return (Proven, NeedsPublic, Undecided, Refuted).index(type(judgement))
 
 
-def _covered(armour: Armour, decoded: Decoded, judgement: Judgement) -> int:
-    """Characters from BEGIN on: to the END line, else to the last one that was needed."""
+def _stop(armour: Armour, decoded: Decoded, judgement: Judgement) -> int:
+    """Where the text ends: with the END line, else with the last character that was needed."""
     if armour.closed or not isinstance(judgement, Proven):
-        return armour.end
+        return armour.stop
     return armour.body_start + decoded.text_end(judgement.evidence[0].length)
-
-
-def _is_big_endian(window: bytes, match: int, offset: int) -> bool:
-    """UTF-16 text stands at even offsets: a dash at an odd one is the second half."""
-    return offset % 2 == 1 and match > 0 and window[match - 1] == 0

@@ -24,4 +24,5 @@ class Bzip2:
 
     def members(self, stream: Stream) -> Iterator[Member | Problem]:
         """The unpacked stream."""
-        yield Member(b"bzip2", unpack_all(stream, bz2.BZ2Decompressor, OSError, self.recognises))
+        chunks = unpack_all(stream, bz2.BZ2Decompressor, OSError, self.recognises)
+        yield Member(b"bzip2", chunks, packed=True)

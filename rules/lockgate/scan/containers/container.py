@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from lockgate.scan.memory import MemoryMap
 from lockgate.scan.report import GapReason
-from lockgate.scan.source import Stream
+from lockgate.scan.source import RandomAccess, Stream
 
 
 class Broken(Exception):  # noqa: N818 - it states a fact about the data, not an error of ours
@@ -46,12 +47,32 @@ class Problem:
 class Member:
     """One member: its name as stored, and its bytes, which must be consumed before the next.
 
-    ``stored_at`` is where the same bytes stand in the container, None when they are packed.
+    ``stored_at`` is where the same bytes stand in the container, None when they are packed;
+    ``size`` is how many there are, where that is known beforehand. ``access`` reads the same
+    bytes at any offset, where the format allows that without unpacking what stands before.
+
+    A member with ``memory`` is an image of memory, not a file: nothing is looked for inside.
+    One with ``origin`` is no member to the report: it shows bytes of the container itself, moved
+    so that the searches see them aligned. While a ``packed`` member is read, all bytes of the
+    container that are consumed are its packed bytes, and nothing but those.
     """
 
     name: bytes
     chunks: Iterator[bytes]
     stored_at: int | None = None
+    size: int | None = None
+    access: RandomAccess | None = None
+    memory: MemoryMap | None = None
+    origin: Origin | None = None
+    packed: bool = False
+
+
+class Origin(Protocol):
+    """Where moved bytes were taken from."""
+
+    def offset_of(self, offset: int) -> int:
+        """The offset in the container of the byte that is shown at ``offset``."""
+        ...
 
 
 class Archive(Protocol):
@@ -69,3 +90,15 @@ class Archive(Protocol):
     def members(self, stream: Stream) -> Iterator[Member | Problem]:
         """Members in order. ``stream`` stands at the first byte."""
         ...
+
+
+def require_access(stream: Stream, name: str) -> RandomAccess:
+    """The bytes of ``stream`` at any offset.
+
+    Raises:
+        Broken: they are packed and too many to be held, or the file still grows.
+    """
+    access = stream.random_access()
+    if access is None:
+        raise Broken(GapReason.SIZE_LIMIT, f"{name} is too large to be held in memory")
+    return access

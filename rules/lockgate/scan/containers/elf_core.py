@@ -1,28 +1,35 @@
 """ELF core dumps (System V ABI chapter 5, elf(5), core(5)): the map of memory.
 
+Cores of processes by kernels and debuggers, and images of machines by QEMU
+(``dump-guest-memory``), VirtualBox (``debugvm dumpvmcore``), kdump and makedumpfile ``-E``.
+
 Rules enforced here:
 
 1. Only ``PT_LOAD`` counts; a region whose ``p_filesz`` is smaller than ``p_memsz`` was not
    dumped to its end on purpose, which is no gap.
-2. A region that lies beyond the end of the data, overlaps another, or cannot be listed is a
-   gap; all bytes are scanned raw in any case.
+2. A region that lies beyond the end of the data, overlaps another in the memory of a process,
+   or cannot be listed is a gap; all bytes are scanned raw in any case. Images of machines tell
+   physical addresses too, and have aliases.
+3. Where no virtual address is told (all zero, or all the same as the physical ones), the
+   addresses are physical.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from lockgate.scan.containers.container import Problem
+from lockgate.scan.containers.dump import NO_MEMORY, Mapped, Reach, bounded
+from lockgate.scan.containers.xen_core import xen_regions
+from lockgate.scan.limits import Limits
 from lockgate.scan.memory import MemoryMap, Region
 from lockgate.scan.report import GapReason
 from lockgate.scan.source import Stream
 
-_ET_CORE, _PT_LOAD, _PN_XNUM = 4, 1, 0xFFFF
-#: Program headers are looked for in this much of the front of the file (bytes).
-_FRONT_BYTES = 16 << 20
+_ET_CORE, _PT_LOAD, _PT_NOTE, _PN_XNUM = 4, 1, 4, 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,82 +49,160 @@ class _Layout:
         """One program header."""
         return self.order + ("IIQQQQQQ" if self.wide else "IIIIIIII")
 
-    def region(self, segment: tuple[int, ...]) -> Region:
-        """The region of one ``PT_LOAD`` header."""
-        offset, address = (segment[2], segment[3]) if self.wide else (segment[1], segment[2])
-        return Region(address, offset, segment[5] if self.wide else segment[4])
+    @property
+    def section(self) -> str:
+        """One section header."""
+        return self.order + ("IIQQQQIIQQ" if self.wide else "IIIIIIIIII")
+
+    def load(self, segment: tuple[int, ...]) -> _Load:
+        """The fields of one program header, which the two classes order differently."""
+        first = 2 if self.wide else 1
+        offset, virtual, physical, length = segment[first : first + 4]
+        return _Load(offset, virtual, physical, length)
 
 
-def recognises(head: bytes) -> bool:
-    """Whether ``head`` starts an ELF file of type ET_CORE."""
-    if len(head) < 18 or head[:4] != b"\x7fELF" or head[5] not in {1, 2}:
-        return False
-    return int.from_bytes(head[16:18], "little" if head[5] == 1 else "big") == _ET_CORE
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """One ``PT_LOAD`` segment: where it stands in the file and in memory."""
+
+    offset: int
+    virtual: int
+    physical: int
+    length: int
 
 
-def read_map(stream: Stream, most_regions: int) -> tuple[MemoryMap, tuple[Problem, ...]]:
-    """The memory map of the core that starts here; consumes nothing."""
-    layout = _layout(stream.peek(64))
-    head = stream.peek(16 + struct.calcsize(layout.header)) if layout else b""
-    if layout is None or len(head) < 16 + struct.calcsize(layout.header):
-        return MemoryMap(()), (Problem(GapReason.DAMAGED, "ELF header is broken"),)
-    fields = struct.unpack_from(layout.header, head, 16)
-    place, width, count = fields[4], fields[8], fields[9]
-    if width != struct.calcsize(layout.segment) or place >= _FRONT_BYTES:
-        return MemoryMap(()), (Problem(GapReason.DAMAGED, "program headers out of reach"),)
-    problems: list[Problem] = []
-    if count == _PN_XNUM:
-        count = _count_in_front(stream, layout, place, width)
-    if count > most_regions:
-        problems.append(Problem(GapReason.MEMBER_LIMIT, f"{count} program headers"))
-        count = most_regions
-    table = stream.peek(place + count * width)[place:]
-    if len(table) < count * width:
-        problems.append(Problem(GapReason.TRUNCATED, "program headers end early", None, place))
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """The fields of the ELF header that matter here."""
+
+    layout: _Layout
+    segments_at: int
+    sections_at: int
+    segment_bytes: int
+    segments: int
+    sections: int
+    names_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ElfCore:
+    """An ELF file of type ET_CORE, of any class and byte order."""
+
+    name: str = "ELF core"
+
+    def recognises(self, head: bytes) -> bool:
+        """Magic, byte order and type; the version is not asked, VirtualBox writes 0."""
+        if len(head) < 18 or head[:4] != b"\x7fELF" or head[5] not in {1, 2}:
+            return False
+        return int.from_bytes(head[16:18], "little" if head[5] == 1 else "big") == _ET_CORE
+
+    def read_map(self, stream: Stream, limits: Limits) -> Mapped:
+        """The regions of all segments, or the pages of a Xen core, which has none."""
+        header = _read_header(stream.peek(64))
+        if header is None:
+            return NO_MEMORY, (Problem(GapReason.DAMAGED, "ELF header is broken"),)
+        layout = header.layout
+        width = struct.calcsize(layout.segment)
+        if header.segments and header.segment_bytes != width:
+            return NO_MEMORY, (Problem(GapReason.DAMAGED, "program headers of a wrong size"),)
+        reach, problems = Reach(stream), list[Problem]()
+        count = bounded(
+            _count(header, reach, limits.regions), limits.regions, "program headers", problems
+        )
+        table = reach.read(header.segments_at, count * width)
+        if len(table) < count * width:
+            problems.append(reach.short("program headers", header.segments_at))
         table = table[: len(table) // width * width]
-    regions = tuple(_loads(layout, table))
-    problems += _overlaps(regions)
-    return MemoryMap(regions), tuple(problems)
+        loads = list(_loads(layout, table))
+        if not loads and header.sections:
+            return _xen_map(header, reach, limits, problems)
+        if not problems and not _is_of_core(layout, table):
+            problems.append(Problem(GapReason.DAMAGED, "no program headers of a core"))
+        return _memory_map(loads, problems), problems
 
 
-def _layout(ident: bytes) -> _Layout | None:
-    if len(ident) < 16 or ident[4] not in {1, 2}:
+def _read_header(head: bytes) -> _Header | None:
+    if len(head) < 16 or head[4] not in {1, 2}:
         return None
-    return _Layout("<" if ident[5] == 1 else ">", wide=ident[4] == 2)
+    layout = _Layout("<" if head[5] == 1 else ">", wide=head[4] == 2)
+    if len(head) < 16 + struct.calcsize(layout.header):
+        return None
+    fields = struct.unpack_from(layout.header, head, 16)
+    return _Header(layout, fields[4], fields[5], fields[8], fields[9], fields[11], fields[12])
 
 
-def _count_in_front(stream: Stream, layout: _Layout, place: int, width: int) -> int:
-    """How many headers stand before the first byte of content (``e_phnum`` is full).
+def _count(header: _Header, reach: Reach, most: int) -> int:
+    """How many program headers there are; ``most`` and one when there are more.
 
-    The true count is in ``sh_info`` of a section header, which the kernel writes behind all
-    content (core(5)): out of reach for a reader in order. Headers end where content begins.
+    When ``e_phnum`` is full, the true count is in ``sh_info`` of the first section header
+    (elf(5)); the kernel writes that behind all content, where a damaged or packed core may not
+    let it be read. Then headers end where content begins.
     """
-    table = stream.peek(_FRONT_BYTES)[place:]
-    first = _FRONT_BYTES
-    count = 0
-    for segment in struct.iter_unpack(layout.segment, table[: len(table) // width * width]):
-        if place + (count + 1) * width > first:
+    if header.segments != _PN_XNUM:
+        return header.segments
+    layout = header.layout
+    section = reach.read(header.sections_at, struct.calcsize(layout.section))
+    if header.sections_at and len(section) == struct.calcsize(layout.section):
+        return int(struct.unpack(layout.section, section)[7])
+    return _count_before_content(header, reach, most)
+
+
+def _count_before_content(header: _Header, reach: Reach, most: int) -> int:
+    form = header.layout.segment
+    place, width = header.segments_at, struct.calcsize(form)
+    first, count = 1 << 64, 0
+    while place + (count + 1) * width <= first and count <= most:
+        table = reach.read(place + count * width, width)
+        if len(table) < width:
             break
-        offset = segment[2] if layout.wide else segment[1]
-        if segment[0] == _PT_LOAD and offset:
-            first = min(first, offset)
+        segment = struct.unpack(form, table)
+        load = header.layout.load(segment)
+        if segment[0] == _PT_LOAD and load.offset:
+            first = min(first, load.offset)
         count += 1
     return count
 
 
-def _loads(layout: _Layout, table: bytes) -> Iterator[Region]:
+def _is_of_core(layout: _Layout, table: bytes) -> bool:
+    """Whether there is memory or a note; even a core without any memory has notes."""
+    segments = struct.iter_unpack(layout.segment, table)
+    return any(segment[0] in {_PT_LOAD, _PT_NOTE} for segment in segments)
+
+
+def _loads(layout: _Layout, table: bytes) -> Iterator[_Load]:
     for segment in struct.iter_unpack(layout.segment, table):
-        region = layout.region(segment)
-        if segment[0] == _PT_LOAD and region.length:
-            yield region
+        load = layout.load(segment)
+        if segment[0] == _PT_LOAD and load.length:
+            yield load
 
 
-def _overlaps(regions: tuple[Region, ...]) -> list[Problem]:
-    """One problem for the first overlap, in memory or in the file."""
-    by_offset = sorted((r.offset, r.length) for r in regions)
-    by_address = sorted((r.address, r.length) for r in regions)
-    for starts in (by_offset, by_address):
-        for (low, length), (high, _) in pairwise(starts):
-            if low + length > high:
-                return [Problem(GapReason.DAMAGED, "regions of the core overlap")]
+def _memory_map(loads: Sequence[_Load], problems: list[Problem]) -> MemoryMap:
+    physical = any(load.physical for load in loads) and (
+        all(load.virtual in {0, load.physical} for load in loads)
+    )
+    regions = tuple(
+        Region(load.physical if physical else load.virtual, load.offset, load.length)
+        for load in loads
+    )
+    if not any(load.physical for load in loads):
+        problems += _overlaps(regions)
+    return MemoryMap(regions, physical=physical)
+
+
+def _overlaps(regions: Sequence[Region]) -> list[Problem]:
+    """One problem for the first two that hold the same addresses."""
+    for low, high in pairwise(sorted(regions, key=lambda r: (r.address, r.length))):
+        if low.address + low.length > high.address:
+            return [Problem(GapReason.DAMAGED, "regions of the core overlap")]
     return []
+
+
+def _xen_map(header: _Header, reach: Reach, limits: Limits, problems: list[Problem]) -> Mapped:
+    form = header.layout.section
+    width = struct.calcsize(form)
+    table = reach.read(header.sections_at, header.sections * width)
+    sections = list(struct.iter_unpack(form, table[: len(table) // width * width]))
+    if header.names_index >= len(sections):
+        return NO_MEMORY, [*problems, reach.short("section headers", header.sections_at)]
+    regions = xen_regions(sections, header.names_index, reach, limits, problems)
+    return MemoryMap(tuple(regions), physical=True), problems

@@ -8,11 +8,12 @@ from __future__ import annotations
 import zlib
 
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
+ZLIB_WINDOW = zlib.MAX_WBITS
 RAW_WINDOW = -zlib.MAX_WBITS
 
 
 class Inflate:
-    """RFC 1951 data, bare or with the header and trailer of RFC 1952."""
+    """RFC 1951 data, bare or with the header and trailer of RFC 1950 or RFC 1952."""
 
     def __init__(self, window: int) -> None:
         self._engine = zlib.decompressobj(window)

@@ -10,6 +10,7 @@ Rules enforced here:
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -49,19 +50,49 @@ def unpack_one(stream: Stream, inflater: Inflater, errors: type[Exception]) -> I
     Raises:
         Broken: truncated, or damaged.
     """
+    ahead = 0
     while not inflater.eof:
         packed = b""
         if inflater.needs_input:
-            packed = stream.peek(_PACKED_BYTES)
+            stream.read(ahead)
+            packed = stream.peek(_PACKED_BYTES)[:_PACKED_BYTES]
             if not packed:
                 raise Broken(GapReason.TRUNCATED, "compressed data ends early")
-        try:
-            unpacked = inflater.decompress(packed, READ_BYTES)
-        except errors:
-            raise Broken(GapReason.DAMAGED, "compressed data is damaged") from None
-        stream.read(len(packed) - (len(inflater.unused_data) if inflater.eof else 0))
+            ahead = len(packed)
+        unpacked = _step(inflater, packed, errors)
         if unpacked:
             yield unpacked
+    stream.read(ahead - len(inflater.unused_data))
+
+
+def unpack_sized(
+    chunks: Iterator[bytes], inflater: Inflater, errors: type[Exception], size: int | None = None
+) -> Iterator[bytes]:
+    """The unpacked bytes of ``chunks``: ``size`` of them, or up to the packed data's own end.
+
+    Raises:
+        Broken: truncated, or damaged.
+    """
+    left = size
+    while not inflater.eof and left != 0:
+        packed = next(chunks, b"") if inflater.needs_input else b""
+        if inflater.needs_input and not packed:
+            raise Broken(GapReason.TRUNCATED, "compressed data ends early")
+        unpacked = _step(inflater, packed, errors)
+        if left is not None:
+            unpacked = unpacked[:left]
+            left -= len(unpacked)
+        if unpacked:
+            yield unpacked
+    if left:
+        raise Broken(GapReason.TRUNCATED, "compressed data unpacks to less than promised")
+
+
+def _step(inflater: Inflater, packed: bytes, errors: type[Exception]) -> bytes:
+    try:
+        return inflater.decompress(packed, READ_BYTES)
+    except errors:
+        raise Broken(GapReason.DAMAGED, "compressed data is damaged") from None
 
 
 def unpack_all(
@@ -73,3 +104,33 @@ def unpack_all(
     """The unpacked bytes of all packed members that follow one another."""
     while starts(stream.peek(16)):
         yield from unpack_one(stream, begin(), errors)
+
+
+def within(stream: Stream, window: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """``chunks``, whose decompressor keeps ``window`` bytes, taken from the stream's budget.
+
+    Raises:
+        Broken: there are not as many left.
+    """
+    budget = stream.budget
+    if budget is not None and not budget.take(window):
+        raise Broken(GapReason.SIZE_LIMIT, "unpacking needs more memory than the limit")
+    try:
+        yield from chunks
+    finally:
+        if budget is not None:
+            budget.left += window
+
+
+def checked(chunks: Iterator[bytes], crc: int | None) -> Iterator[bytes]:
+    """``chunks``, whose CRC-32 must be ``crc`` if that is known.
+
+    Raises:
+        Broken: it is another one.
+    """
+    seen = 0
+    for chunk in chunks:
+        seen = zlib.crc32(chunk, seen)
+        yield chunk
+    if crc is not None and seen != crc:
+        raise Broken(GapReason.DAMAGED, "content with another checksum")

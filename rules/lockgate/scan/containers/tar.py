@@ -4,7 +4,8 @@ Rules enforced here:
 
 1. Names come from the header, or from a pax or GNU long-name record before it; a name that
    climbs out is only a name, nothing is ever written.
-2. A sparse member's map is not followed: its stored bytes are scanned and a gap says so.
+2. A sparse member (GNU, four ways to write the map) is put together with its holes; where its
+   map is broken it is scanned as it is stored, and a gap says so.
 3. A header whose checksum fails is searched for no further; the rest is a gap. Zero blocks
    end an archive, and another one may follow (``tar -A``, ``cat``).
 4. Only links, devices, folders and FIFOs have no content; unknown types count as files.
@@ -16,6 +17,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lockgate.scan.containers.container import Member, Problem
+from lockgate.scan.containers.tar_sparse import (
+    Piece,
+    expanded,
+    is_in_order,
+    number,
+    parse_map,
+    read_map_in_content,
+    read_old_map,
+)
 from lockgate.scan.report import GapReason
 from lockgate.scan.source import Stream
 
@@ -34,6 +44,9 @@ class _Extensions:
     name: bytes | None = None
     size: int | None = None
     sparse: bool = False
+    map_in_content: bool = False
+    pieces: list[Piece] | None = None
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +66,8 @@ class Tar:
     name: str = "tar"
 
     def recognises(self, head: bytes) -> bool:
-        """A first header with a right checksum."""
-        return _parse(head[:_BLOCK]) is not None
+        """A first header with a right checksum, or with the magic of POSIX and GNU."""
+        return _parse(head[:_BLOCK]) is not None or head[257:262] == b"ustar"
 
     def members(self, stream: Stream) -> Iterator[Member | Problem]:
         """Every member with content, in order."""
@@ -96,31 +109,38 @@ def _content(
 ) -> Iterator[Member | Problem]:
     name = extensions.name or header.name
     size = header.size if extensions.size is None else extensions.size
-    if header.kind == _SPARSE:
-        yield from _skip_sparse_map(stream, header)
-    if header.kind == _SPARSE or extensions.sparse:
-        yield Problem(GapReason.UNSUPPORTED, "sparse tar member, scanned as stored", name)
-    elif header.kind in _WITHOUT_CONTENT:
+    if header.kind in _WITHOUT_CONTENT:
         stream.skip(size + -size % _BLOCK)
         return
-    start = stream.position
-    yield Member(name, stream.take(size), stored_at=start)
-    stream.skip(max(0, start + size - stream.position))
-    if stream.position < start + size:
-        missing = start + size - stream.position
+    is_sparse = header.kind == _SPARSE or extensions.sparse
+    content, start = stream.position, stream.position
+    pieces: list[Piece] | None = None
+    if is_sparse:
+        pieces = _read_map(stream, header, extensions)
+        content = stream.position
+        start = content if header.kind == _SPARSE else start
+    stop = start + size
+    if pieces is not None and is_in_order(pieces, stop - content):
+        yield Member(name, expanded(stream, pieces))
+    else:
+        if is_sparse:
+            yield Problem(GapReason.DAMAGED, "sparse tar member, scanned as stored", name, start)
+        left = max(0, stop - content)
+        yield Member(name, stream.take(left), stored_at=content, size=left)
+    stream.skip(max(0, stop - stream.position))
+    if stream.position < stop:
+        missing = stop - stream.position
         yield Problem(GapReason.TRUNCATED, "tar member ends early", name, stream.position, missing)
     else:
         stream.skip(-size % _BLOCK)
 
 
-def _skip_sparse_map(stream: Stream, header: _Header) -> Iterator[Problem]:
-    more = header.raw[482]
-    while more:
-        block = stream.read(_BLOCK)
-        if len(block) < _BLOCK:
-            yield Problem(GapReason.TRUNCATED, "tar sparse map ends early", header.name)
-            return
-        more = block[504]
+def _read_map(stream: Stream, header: _Header, extensions: _Extensions) -> list[Piece] | None:
+    if header.kind == _SPARSE:
+        return read_old_map(stream, header.raw)
+    if extensions.map_in_content:
+        return read_map_in_content(stream)
+    return extensions.pieces
 
 
 def _extend(extensions: _Extensions, header: _Header, content: bytes) -> None:
@@ -144,15 +164,31 @@ def _extend_by_pax(extensions: _Extensions, records: bytes) -> None:
             extensions.size = int(value)
         elif key.startswith(b"GNU.sparse."):
             extensions.sparse = True
+            _extend_by_sparse(extensions, key[11:], value)
+
+
+def _extend_by_sparse(extensions: _Extensions, key: bytes, value: bytes) -> None:
+    """One record about a sparse member: its true name, or a part of its map."""
+    if key == b"name":
+        extensions.name = value
+    elif key == b"major":
+        extensions.map_in_content = value == b"1"
+    elif key == b"map":
+        extensions.pieces = parse_map(value)
+    elif key == b"offset" and value.isdigit() and len(value) < 20:
+        extensions.offset = int(value)
+    elif key == b"numbytes" and value.isdigit() and len(value) < 20:
+        extensions.pieces = extensions.pieces or []
+        extensions.pieces.append((extensions.offset, int(value)))
 
 
 def _parse(block: bytes) -> _Header | None:
     if len(block) < _BLOCK:
         return None
-    checksum = _number(block[148:156])
+    checksum = number(block[148:156])
     if checksum is None or checksum not in _sums(block):
         return None
-    size = _number(block[124:136])
+    size = number(block[124:136])
     if size is None:
         return None
     name = block[:100].split(b"\0")[0]
@@ -168,15 +204,3 @@ def _sums(block: bytes) -> tuple[int, int]:
     plain = block[:148] + b" " * 8 + block[156:]
     unsigned = sum(plain)
     return unsigned, unsigned - 256 * sum(byte > 0x7F for byte in plain)
-
-
-def _number(digits: bytes) -> int | None:
-    """Octal text, or base 256 when the top bit is set (GNU)."""
-    if digits[0] & 0x80:
-        value = int.from_bytes(digits, "big") & ((1 << (8 * len(digits) - 1)) - 1)
-        return value if value < 1 << 62 else None
-    text = digits.strip(b" \0")
-    try:
-        return int(text or b"0", 8)
-    except ValueError:
-        return None

@@ -7,15 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lockgate.scan.containers.container import Member, Problem
-from lockgate.scan.containers.packed import unpack_all
+from lockgate.scan.containers.packed import unpack_all, within
+from lockgate.scan.containers.unlzma import begin_xz, xz_dictionary
 from lockgate.scan.source import Stream
-
-#: A dictionary larger than this is refused by liblzma instead of being allocated (bytes).
-_MEMORY_BYTES = 96 << 20
-
-
-def _begin() -> lzma.LZMADecompressor:
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +24,6 @@ class Xz:
 
     def members(self, stream: Stream) -> Iterator[Member | Problem]:
         """The unpacked stream."""
-        yield Member(b"xz", unpack_all(stream, _begin, lzma.LZMAError, self.recognises))
+        window = xz_dictionary(stream.peek(64))
+        chunks = unpack_all(stream, begin_xz, lzma.LZMAError, self.recognises)
+        yield Member(b"xz", within(stream, window, chunks), packed=True)

@@ -5,121 +5,203 @@ Rules enforced here:
 1. Local headers are followed, because they are where the bytes are; the central directory is
    then read, and a member that it names at a place where none was read, or describes in
    another way than the local header does, is a gap.
-2. Stored and deflated members are read; encrypted ones and other methods are gaps.
-3. An archive that stands behind other bytes is told by its end record (:func:`ends_in_archive`).
-4. A stored member of unknown size (bit 3) is scanned as raw bytes of the archive, with a gap.
+2. Encrypted members and methods without a reader are gaps.
+3. An archive that stands behind other bytes is told by its end record, and read by its
+   directory (:class:`ZipBehind`); a member there that is read twice or never is a gap.
+4. Where a size follows its content (bit 3) and the content does not say where it ends, the size
+   is the directory's; where that cannot be read, the rest is a gap.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from lockgate.scan.containers.container import Member, Problem
-from lockgate.scan.containers.inflate import RAW_WINDOW, Inflate
-from lockgate.scan.containers.packed import unpack_one
+from lockgate.scan.containers.container import Broken, Member, Problem, require_access
+from lockgate.scan.containers.packed import (
+    Inflater,
+    checked,
+    unpack_one,
+    unpack_sized,
+    within,
+)
+from lockgate.scan.containers.zip_methods import Method, method_of
+from lockgate.scan.containers.zip_records import (
+    CENTRAL,
+    DESCRIPTOR,
+    ENCRYPTED,
+    END,
+    END64,
+    EXTRA_DATA,
+    LOCAL,
+    LOCATOR64,
+    TAIL_BYTES,
+    UNKNOWN,
+    Header,
+    central_length,
+    ends_in_archive,
+    find_directory,
+    local_lengths,
+    parse_central,
+    parse_local,
+    read_entries,
+)
 from lockgate.scan.report import GapReason
 from lockgate.scan.source import Stream
 
-_LOCAL, _CENTRAL, _DESCRIPTOR = b"PK\x03\x04", b"PK\x01\x02", b"PK\x07\x08"
-_END, _END64, _LOCATOR64, _EXTRA_DATA = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"PK\x06\x08"
-_STORED, _DEFLATED = 0, 8
-_ENCRYPTED, _SIZE_FOLLOWS = 1, 8
-_UNKNOWN = 0xFFFFFFFF
+__all__ = ["TAIL_BYTES", "Zip", "ZipBehind", "ends_in_archive"]
 
-
-@dataclass(frozen=True, slots=True)
-class _Local:
-    """One local file header (APPNOTE 4.3.7), ZIP64 sizes applied."""
-
-    name: bytes
-    flags: int
-    method: int
-    packed: int
-    zip64: bool
+_STORED = 0
+#: Methods 1 to 7, 10 and so on need other readers; AE-x hides the method (APPNOTE 4.4.5).
+_AES = 99
+#: Entries of one directory that are kept.
+_ENTRIES = 200_000
+#: A multi-part archive starts with one of these before its first local header (APPNOTE 8.5).
+_SPANNED = (b"PK\x07\x08PK\x03\x04", b"PK00PK\x03\x04")
 
 
 @dataclass(frozen=True, slots=True)
 class Zip:
-    """A zip archive."""
+    """A zip archive from its first byte on."""
 
     name: str = "zip"
 
     def recognises(self, head: bytes) -> bool:
         """A local header, or the end record of an empty archive, at the start."""
-        return head.startswith((_LOCAL, _END))
+        return head.startswith((LOCAL, END, *_SPANNED))
 
     def members(self, stream: Stream) -> Iterator[Member | Problem]:
         """Every member with a readable method, in the order of local headers."""
-        seen: dict[int, _Local] = {}
-        while stream.peek(4) == _LOCAL:
-            start = stream.position
+        if stream.peek(8).startswith(_SPANNED):
+            stream.skip(4)
+        seen: dict[int, Header] = {}
+        sizes: dict[int, Header] | None = None
+        while stream.peek(4) == LOCAL:
             local = _read_local(stream)
             if local is None:
-                yield Problem(GapReason.TRUNCATED, "zip header ends early", None, start)
+                detail = "zip header ends early"
+                yield Problem(GapReason.TRUNCATED, detail, None, stream.position)
                 return
-            seen[start] = local
-            readable = yield from _content(stream, local)
+            if len(seen) < _ENTRIES:
+                seen[local.place] = local
+            if local.size_follows and sizes is None:
+                sizes = _sizes(stream)
+            readable = yield from _content(stream, local, (sizes or {}).get(local.place))
             if not readable:
                 return
         yield from _read_directory(stream, seen)
 
 
-def _read_local(stream: Stream) -> _Local | None:
-    fixed = stream.read(30)
+@dataclass(frozen=True, slots=True)
+class ZipBehind:
+    """A zip archive behind other bytes, as self-extractors have it."""
+
+    name: str = "zip behind other bytes"
+
+    def recognises(self, head: bytes) -> bool:  # noqa: ARG002 - told by the tail
+        """Never by the head: see :func:`ends_in_archive`."""
+        return False
+
+    def members(self, stream: Stream) -> Iterator[Member | Problem]:
+        """Every member that the directory names, in the order of places."""
+        access = require_access(stream, self.name)
+        directory = find_directory(access)
+        if directory is None:
+            yield Problem(GapReason.UNSUPPORTED, f"{self.name}: scanned raw only")
+            return
+        entries = list(islice(read_entries(access, directory), _ENTRIES + 1))
+        if len(entries) > _ENTRIES:
+            yield Problem(GapReason.MEMBER_LIMIT, f"more than {_ENTRIES} zip members")
+        for entry in sorted(entries, key=lambda e: e.place):
+            place = entry.place + directory.shift
+            if place < stream.position:
+                yield Problem(GapReason.DAMAGED, "zip members overlap", entry.name, place)
+                continue
+            stream.skip(place - stream.position)
+            local = _read_local(stream) if stream.peek(4) == LOCAL else None
+            if local is None:
+                detail = "zip directory names an unread member"
+                yield Problem(GapReason.DAMAGED, detail, entry.name, place)
+                continue
+            if _contradicts(entry, local):
+                detail = "zip directory contradicts the member's header"
+                yield Problem(GapReason.DAMAGED, detail, entry.name, place)
+            yield from _content(stream, local, entry)
+        stream.skip(directory.end - stream.position)
+
+
+def _sizes(stream: Stream) -> dict[int, Header]:
+    """The directory's entries by place, where it can be read beforehand."""
+    access = stream.access
+    directory = None if access is None else find_directory(access)
+    if access is None or directory is None or directory.shift:
+        return {}
+    return {entry.place: entry for entry in islice(read_entries(access, directory), _ENTRIES)}
+
+
+def _read_local(stream: Stream) -> Header | None:
+    place = stream.position
+    fixed = stream.peek(30)
     if len(fixed) < 30:
         return None
-    _, _, flags, method, _, _, _, packed, unpacked, name_len, extra_len = struct.unpack(
-        "<4sHHHHHIIIHH", fixed
-    )
-    name, extra = stream.read(name_len), stream.read(extra_len)
-    if len(name) < name_len or len(extra) < extra_len:
-        return None
-    field = _zip64_field(extra)
-    if field is not None and packed == _UNKNOWN:
-        wanted = 8 if unpacked == _UNKNOWN else 0
-        packed = int.from_bytes(field[wanted : wanted + 8], "little")
-    return _Local(name, flags, method, packed, field is not None)
+    record = stream.read(local_lengths(fixed))
+    return parse_local(record, place) if len(record) == local_lengths(fixed) else None
 
 
-def _zip64_field(extra: bytes) -> bytes | None:
-    """The content of extra field 0x0001 (APPNOTE 4.5.3), if there is one."""
-    while len(extra) >= 4:
-        kind, size = struct.unpack_from("<HH", extra)
-        if kind == 1:
-            return extra[4 : 4 + size]
-        extra = extra[4 + size :]
-    return None
-
-
-def _content(stream: Stream, local: _Local) -> Generator[Member | Problem, None, bool]:
+def _content(
+    stream: Stream, local: Header, entry: Header | None
+) -> Generator[Member | Problem, None, bool]:
     """Give the member at hand; returns whether the next header can be found."""
     start = stream.position
-    size_follows = bool(local.flags & _SIZE_FOLLOWS)
-    if local.flags & _ENCRYPTED:
-        yield Problem(GapReason.ENCRYPTED, "encrypted zip member", local.name, start)
-    elif local.method == _DEFLATED:
-        yield Member(local.name, unpack_one(stream, Inflate(RAW_WINDOW), zlib.error))
-    elif local.method == _STORED and not size_follows:
-        yield Member(local.name, stream.take(local.packed), stored_at=start)
-    else:
-        yield Problem(
-            GapReason.UNSUPPORTED, f"zip method {local.method} scanned as stored", local.name, start
-        )
-    if size_follows:
+    method = method_of(local.method)
+    packed = local.packed
+    if local.size_follows:
+        packed = -1 if entry is None else entry.packed
+    if local.flags & ENCRYPTED or local.method == _AES:
+        length = None if packed < 0 else packed
+        yield Problem(GapReason.ENCRYPTED, "encrypted zip member", local.name, start, length)
+    elif local.method == _STORED and packed >= 0:
+        yield Member(local.name, stream.take(packed), stored_at=start, size=packed)
+    elif method is not None and packed >= 0:
+        chunks = _unpacked(stream, method, packed, local, entry)
+        yield Member(local.name, chunks, packed=True)
+    elif method is not None and method.ends_itself:
+        chunks = unpack_one(stream, method.begin(), method.errors)
+        chunks = within(stream, method.window(stream.peek(64)), chunks)
+        yield Member(local.name, chunks, packed=True)
         return (yield from _pass_descriptor(stream, local, start))
-    return (yield from _pass_packed(stream, local, start))
-
-
-def _pass_packed(stream: Stream, local: _Local, start: int) -> Generator[Problem, None, bool]:
-    stop = start + local.packed
-    if stream.position > stop:
-        yield Problem(
-            GapReason.DAMAGED, "zip member longer than its header says", local.name, start
-        )
+    else:
+        detail = f"zip method {local.method}: scanned raw only"
+        yield Problem(GapReason.UNSUPPORTED, detail, local.name, start)
+    if packed < 0:
+        yield Problem(GapReason.UNSUPPORTED, "zip members behind one of unknown size", None, start)
         return False
+    whole = yield from _pass_packed(stream, local, start + packed)
+    if not whole or not local.size_follows:
+        return whole
+    return (yield from _pass_descriptor(stream, local, start))
+
+
+def _unpacked(
+    stream: Stream, method: Method, packed: int, local: Header, entry: Header | None
+) -> Iterator[bytes]:
+    told = entry if local.size_follows and entry is not None else local
+    size = None if method.ends_itself else told.unpacked
+    window = method.window(stream.peek(64))
+    inflater = method.begin()
+    chunks = unpack_sized(stream.take(packed), inflater, method.errors, size)
+    return checked(within(stream, window, _to_its_end(chunks, inflater)), told.crc)
+
+
+def _to_its_end(chunks: Iterator[bytes], inflater: Inflater) -> Iterator[bytes]:
+    """``chunks``, behind which no other bytes may stand: nobody would see them."""
+    yield from chunks
+    if inflater.unused_data:
+        raise Broken(GapReason.DAMAGED, "bytes behind the packed data of a zip member")
+
+
+def _pass_packed(stream: Stream, local: Header, stop: int) -> Generator[Problem, None, bool]:
     stream.skip(stop - stream.position)
     if stream.position < stop:
         missing = stop - stream.position
@@ -130,88 +212,63 @@ def _pass_packed(stream: Stream, local: _Local, start: int) -> Generator[Problem
     return True
 
 
-def _pass_descriptor(stream: Stream, local: _Local, start: int) -> Generator[Problem, None, bool]:
+def _pass_descriptor(stream: Stream, local: Header, start: int) -> Generator[Problem, None, bool]:
     """Pass the data descriptor (APPNOTE 4.3.9), whose signature and width may vary."""
-    if local.method != _DEFLATED or local.flags & _ENCRYPTED:
-        yield Problem(GapReason.UNSUPPORTED, "zip members behind one of unknown size", None, start)
-        return False
     ahead = stream.peek(28)
     for length in (16, 24, 12, 20):
         signed = length in {16, 24}
-        if signed == ahead.startswith(_DESCRIPTOR) and ahead[length : length + 2] == b"PK":
+        if signed == ahead.startswith(DESCRIPTOR) and ahead[length : length + 2] == b"PK":
             stream.skip(length)
             return True
     yield Problem(GapReason.DAMAGED, "zip member without its descriptor", local.name, start)
     return False
 
 
-def _read_directory(stream: Stream, seen: dict[int, _Local]) -> Iterator[Problem]:
-    if stream.peek(4) == _EXTRA_DATA:
+def _read_directory(stream: Stream, seen: dict[int, Header]) -> Iterator[Problem]:
+    if stream.peek(4) == EXTRA_DATA:
         stream.skip(8 + int.from_bytes(stream.peek(8)[4:8], "little"))
+    _pass_signing_block(stream)
     start = stream.position
-    while stream.peek(4) == _CENTRAL:
-        entry = stream.read(46)
-        if len(entry) < 46:
-            break
-        lengths = struct.unpack_from("<HHH", entry, 28)
-        name, extra = stream.read(lengths[0]), stream.read(lengths[1])
-        stream.skip(lengths[2])
-        place = _local_place(entry, extra)
-        if place not in seen:
-            yield Problem(GapReason.DAMAGED, "zip directory names an unread member", name, place)
-        elif _contradicts(entry, seen[place]):
+    while (fixed := stream.peek(46)).startswith(CENTRAL) and len(fixed) == 46:
+        record = stream.read(central_length(fixed))
+        entry = parse_central(record)
+        if entry.place not in seen:
+            detail = "zip directory names an unread member"
+            yield Problem(GapReason.DAMAGED, detail, entry.name, entry.place)
+        elif _contradicts(entry, seen[entry.place]):
             detail = "zip directory contradicts the member's header"
-            yield Problem(GapReason.DAMAGED, detail, name, place)
+            yield Problem(GapReason.DAMAGED, detail, entry.name, entry.place)
     if not _pass_end(stream):
         yield Problem(GapReason.TRUNCATED, "zip without its end record", None, start)
 
 
-def _contradicts(entry: bytes, local: _Local) -> bool:
+def _pass_signing_block(stream: Stream) -> None:
+    """Pass what stands between the members and the directory, as in a signed Android package."""
+    if stream.access is None or stream.peek(4) in {CENTRAL, END}:
+        return
+    directory = find_directory(stream.access)
+    if directory is not None and not directory.shift:
+        stream.skip(directory.start - stream.position)
+
+
+def _contradicts(entry: Header, local: Header) -> bool:
     """Whether a reader that trusts the directory would unpack something else."""
-    flags, method = struct.unpack_from("<HH", entry, 8)
-    (packed,) = struct.unpack_from("<I", entry, 20)
-    sized = not local.flags & _SIZE_FOLLOWS and packed != _UNKNOWN
+    sized = not local.size_follows and entry.packed != UNKNOWN
     return (
-        method != local.method
-        or (flags ^ local.flags) & _ENCRYPTED != 0
-        or (sized and packed != local.packed)
+        entry.method != local.method
+        or (entry.flags ^ local.flags) & ENCRYPTED != 0
+        or (sized and entry.packed != local.packed)
     )
 
 
 def _pass_end(stream: Stream) -> bool:
     """Pass the end records with their comment (APPNOTE 4.3.14 to 4.3.16)."""
-    if stream.peek(4) == _END64:
+    if stream.peek(4) == END64:
         stream.skip(12 + int.from_bytes(stream.peek(12)[4:12], "little"))
-    if stream.peek(4) == _LOCATOR64:
+    if stream.peek(4) == LOCATOR64:
         stream.skip(20)
     end = stream.peek(22)
-    if len(end) < 22 or not end.startswith(_END):
+    if len(end) < 22 or not end.startswith(END):
         return False
     stream.skip(22 + int.from_bytes(end[20:22], "little"))
     return True
-
-
-def ends_in_archive(tail: bytes) -> bool:
-    """Whether the last bytes of a member hold the end record of a zip that has members.
-
-    Such a file is unpacked by every zip program, whatever stands before the archive: a shell
-    script, a program, a picture.
-    """
-    at = tail.rfind(_END)
-    if at < 0 or len(tail) < at + 22:
-        return False
-    disk, first, here, count, size, _, comment = struct.unpack_from("<HHHHIIH", tail, at + 4)
-    directory = tail[at - size : at - size + 4] if size <= at else _CENTRAL
-    whole = disk == first == 0 and here == count > 0 and size >= 46 * count
-    fits = directory == _CENTRAL and at + 22 + comment <= len(tail)
-    return tail[max(0, at - 20) : at].startswith(_LOCATOR64) or (whole and fits)
-
-
-def _local_place(entry: bytes, extra: bytes) -> int:
-    packed, unpacked = struct.unpack_from("<II", entry, 20)
-    place = int(struct.unpack_from("<I", entry, 42)[0])
-    field = _zip64_field(extra)
-    if place != _UNKNOWN or field is None:
-        return place
-    before = 8 * ((packed == _UNKNOWN) + (unpacked == _UNKNOWN))
-    return int.from_bytes(field[before : before + 8], "little")

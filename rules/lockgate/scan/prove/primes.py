@@ -73,4 +73,4 @@ def _primes_below(limit: int) -> list[int]:
 
 
 #: Product of the odd primes below 4096; no RSA modulus shares a factor with it.
-SMALL_PRIMES_PRODUCT: int = prod(_primes_below(4096))
+SMALL_PRIMES_PRODUCT: gmpy2.mpz = gmpy2.mpz(prod(_primes_below(4096)))

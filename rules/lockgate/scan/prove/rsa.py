@@ -138,7 +138,9 @@ def has_leftover(numbers: RsaNumbers) -> bool:
 
 def plausible_modulus(n: int) -> bool:
     """Whether ``n`` could be the modulus of a real key: odd, large, without small factors."""
-    return bool(n & 1) and n.bit_length() >= MIN_BITS and gcd(n, SMALL_PRIMES_PRODUCT) == 1
+    if not n & 1 or n.bit_length() < MIN_BITS:
+        return False
+    return bool(gmpy2.gcd(n, SMALL_PRIMES_PRODUCT) == 1)
 
 
 def fingerprint(n: int, e: int) -> str:

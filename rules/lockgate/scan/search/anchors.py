@@ -1,4 +1,4 @@
-"""Public numbers announced by a fixed header: RSA moduli, EC points, Ed25519 public keys.
+"""Public numbers announced by a fixed header: RSA moduli, and the headers of ``points``.
 
 Rules enforced here:
 
@@ -13,16 +13,15 @@ from __future__ import annotations
 import struct
 
 from lockgate.scan.blocks import Block
+from lockgate.scan.search import points
 from lockgate.scan.search.numbers import Number, NumberPool
+from lockgate.scan.search.points import Points
 from lockgate.scan.walk import Place
 
 NAMESPACE = "lockgate.public"
 
 #: Sizes of INTEGER contents that are looked for: 512 to 8192 bits, with their leading zero.
 _INTEGER_BYTES = (65, 97, 129, 193, 257, 385, 513, 1025)
-#: The end of an Ed25519 SubjectPublicKeyInfo before its 32 bytes (RFC 8410).
-_ED25519_HEADER = bytes.fromhex("06032b6570032100")
-_POINTS = {"point_p256": (4, 32), "point_p384": (4, 48), "point_p521": (5, 66)}
 
 
 def _integer_header(length: int) -> bytes:
@@ -43,29 +42,20 @@ def rule_source() -> str:
         if length > 0x80
     ]
     rules.append(_rule("ssh_rsa", b"\0\0\0\x07ssh-rsa"))
-    rules.append(_rule("ed25519", _ED25519_HEADER))
-    rules.append(_rule("point_p256", b"\x03\x42\x00\x04"))
-    rules.append(_rule("point_p384", b"\x03\x62\x00\x04"))
-    rules.append(_rule("point_p521", b"\x03\x81\x86\x00\x04"))
-    return "\n".join(rules)
+    return "\n".join((*rules, points.rule_source()))
 
 
 class Anchors:
-    """Parses what stands behind a header into the pool of numbers."""
+    """Parses what stands behind a header into the pools of numbers and of points."""
 
-    def __init__(self, pool: NumberPool) -> None:
+    def __init__(self, pool: NumberPool, known: Points) -> None:
         self._pool = pool
+        self._points = known
 
     def match(self, rule: str, start: int, block: Block, place: Place) -> None:
         """Take the number or point behind the header at ``start`` of the block."""
-        if rule in _POINTS:
-            skip, size = _POINTS[rule]
-            point = block.data[start + skip : start + skip + 2 * size]
-            if len(point) == 2 * size:
-                self._pool.add_point(point)
-        elif rule == "ed25519":
-            first = start + len(_ED25519_HEADER)
-            self._pool.add_point(block.data[first : first + 32])
+        if rule.startswith(points.RULE):
+            self._points.match(rule, start, block.data)
         elif rule == "ssh_rsa":
             self._ssh(block.data, start + 11)
         else:

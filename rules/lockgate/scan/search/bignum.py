@@ -40,6 +40,11 @@ class LimbSpan:
 
 def find_bignums(words: Words, memory: MemoryMap) -> Iterator[LimbSpan]:
     """The limbs of every BIGNUM structure among ``words``."""
+    yield from (span for _, span in find_structures(words, memory))
+
+
+def find_structures(words: Words, memory: MemoryMap) -> Iterator[tuple[int, LimbSpan]]:
+    """``(index of its first word, limbs)`` of every BIGNUM structure among ``words``."""
     if len(words) < 3:
         return
     sizes = words[1:-1]
@@ -48,9 +53,10 @@ def find_bignums(words: Words, memory: MemoryMap) -> Iterator[LimbSpan]:
     likely = likely[(flags & np.uint64(0xFFFFFFFF) == 0) & (flags < np.uint64(_FLAGS_END << 32))]
     pointers = words[likely]
     likely = likely[(pointers > np.uint64(0xFFFF)) & (pointers & np.uint64(7) == 0)]
-    for address, size in zip(words[likely].tolist(), sizes[likely].tolist(), strict=True):
+    found = zip(likely.tolist(), words[likely].tolist(), sizes[likely].tolist(), strict=True)
+    for index, address, size in found:
         top, most = size & 0xFFFFFFFF, size >> 32
         if 1 <= top <= min(most, _MOST_LIMBS) and most <= 2 * top + _SPARE_LIMBS:
             offset = memory.offset_of(address, 8 * top)
             if offset is not None:
-                yield LimbSpan(offset, top)
+                yield index, LimbSpan(offset, top)

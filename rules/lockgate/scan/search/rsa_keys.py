@@ -24,12 +24,14 @@ from lockgate.scan.prove import rsa
 from lockgate.scan.report import FindingClass, FindingKind, Proof
 from lockgate.scan.search import bignum
 from lockgate.scan.search.divide import Moduli
-from lockgate.scan.search.exponent import MULTIPLE
-from lockgate.scan.search.numbers import Number, NumberPool
+from lockgate.scan.search.numbers import Number, NumberPool, unique
+from lockgate.scan.search.rsa_targets import ValuesByBits, exponent_targets, may_invert
 
 USUAL_EXPONENT = 65537
 #: Public exponents that no key was seen with are taken to be shorter than this.
 _LEAST_UNUSUAL_EXPONENT = 1 << 64
+#: Numbers that are divided into the moduli together.
+_BATCH = 16384
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +53,41 @@ def find_rsa_keys(
         OutOfTimeError: the deadline passed; there may be more.
     """
     by_value: dict[int, list[Number]] = {}
-    for number in numbers:
+    for number in unique(numbers):
         by_value.setdefault(number.value, []).append(number)
     factored = list(_factored(by_value, pool, deadline))
     for key in factored:
         require_time(deadline)
         yield from _sightings_of_factored(key, by_value)
     known = {key.n for key in factored}
-    for n in pool.moduli:
-        if n not in known:
-            require_time(deadline)
-            yield from _inverted(n, pool.exponent_of(n) or USUAL_EXPONENT, by_value)
+    keys = [(n, e) for n, e in pool.keys if n not in known]
+    yield from _inverted(keys, by_value, deadline)
 
 
 def _factored(
     by_value: dict[int, list[Number]], pool: NumberPool, deadline: float
 ) -> Iterator[_Key]:
-    candidates = [v for v in by_value if v & 1 and v.bit_length() >= rsa.MIN_PRIME_BITS]
+    least = rsa.MIN_PRIME_BITS
+    candidates = [v for v in by_value if v & 1 and v.bit_length() >= least]
+    candidates += pool.implied_primes
     seen: set[int] = set()
-    for index, n in Moduli(pool.moduli).divided_by(candidates):
-        p = candidates[index]
+    for p, n in _divisors(candidates, pool, deadline):
         if n not in seen and rsa.prove_factor(n, p):
             seen.add(n)
-            e = pool.exponent_of(n) or _implied_exponent(n, p, by_value, deadline)
+            e = pool.exponent_of(n) or pool.implied_primes.get(p, 0)
+            e = e or _implied_exponent(n, p, by_value, deadline)
             yield _Key(n, e, p, n // p)
+
+
+def _divisors(
+    candidates: Sequence[int], pool: NumberPool, deadline: float
+) -> Iterator[tuple[int, int]]:
+    """``(p, n)`` for every candidate and modulus that it divides."""
+    moduli = Moduli(pool.moduli)
+    for at in range(0, len(candidates), _BATCH):
+        require_time(deadline)
+        some = candidates[at : at + _BATCH]
+        yield from ((some[index], n) for index, n in moduli.divided_by(some))
 
 
 def _implied_exponent(n: int, p: int, values: Iterable[int], deadline: float) -> int:
@@ -97,7 +110,10 @@ def _sightings_of_factored(key: _Key, by_value: dict[int, list[Number]]) -> Iter
     proof = rsa.prove(numbers)
     if not proof:
         return
-    if not {numbers.p, numbers.q} <= by_value.keys():
+    present = {numbers.p, numbers.q} & by_value.keys()
+    if not present:
+        proof = (Proof.RSA_CRT_EXPONENT, *proof)
+    elif len(present) == 1:
         proof = (Proof.RSA_DIVIDES, *proof)
     parts = {key.p, key.q, numbers.dp, numbers.dq, numbers.qinv, *privates}
     for value in filter(None, parts):
@@ -129,28 +145,19 @@ def _complete(key: _Key, d: int | None, present: Iterable[int]) -> rsa.RsaNumber
     )
 
 
-def _inverted(n: int, e: int, by_value: dict[int, list[Number]]) -> Iterator[Sighting]:
-    """A key of which only the private exponent is left."""
-    for d, places in by_value.items():
-        proof = rsa.prove_inverts(n, e, d) if d & 1 and _may_invert(n, e, d) else ()
-        # dP inverts e modulo the prime p: true, and no key.
-        if proof and not gmpy2.is_prime(n):
-            for number in places:
-                yield _sighting(number, n, e, proof)
-
-
-def _may_invert(n: int, e: int, d: int) -> bool:
-    """Whether ``d`` looks like ``e``'s inverse modulo phi(n) or lambda(n).
-
-    ``e * d - 1 = k * phi(n) / g`` with a small g, and phi(n) is n but for its lower half, so
-    that ``-e * d * M mod n`` has a little more than half the bits of n when g divides M.
-    The primes of Diffie-Hellman groups and their halves leave much less.
-    """
-    half = n.bit_length() // 2
-    if not half < d.bit_length() <= n.bit_length():
-        return False
-    rest = (-e * d * MULTIPLE % n).bit_length()
-    return half - 16 < rest < half + e.bit_length() + MULTIPLE.bit_length() + 3
+def _inverted(
+    keys: Sequence[tuple[int, int]], by_value: dict[int, list[Number]], deadline: float
+) -> Iterator[Sighting]:
+    """Keys of which only the private exponent is left."""
+    values = ValuesByBits(value for value in by_value if value & 1)
+    for test in exponent_targets(keys):
+        require_time(deadline)
+        for d in values.likely(test):
+            proof = rsa.prove_inverts(test.n, test.e, d) if may_invert(test.n, test.e, d) else ()
+            # dP inverts e modulo the prime p: true, and no key.
+            if proof and not gmpy2.is_prime(test.n):
+                for number in by_value[d]:
+                    yield _sighting(number, test.n, test.e, proof)
 
 
 def _sighting(number: Number, n: int, e: int, proof: tuple[Proof, ...]) -> Sighting:

@@ -1,97 +1,98 @@
-"""Bare 32-byte secrets: Ed25519 seeds and P-256 scalars whose public half is known.
+"""Ed25519 and X25519 private keys without a marker, and those of the 448-bit curves.
 
 Rules enforced here:
 
-1. Any 32 bytes derive some public key, so a window counts only when the derived key is
-   registered or stands in the same file inside a SubjectPublicKeyInfo.
-2. Deriving costs tens of microseconds: only isolated runs of four to eight random-looking
-   words are tried, each value once, within a budget whose end is told.
+1. Any 32 bytes are a seed (RFC 8032) and a scalar (RFC 7748): they count only when the public
+   key that they derive was seen. Both readings of the same bytes are tried, the scalar also as
+   the first half of an expanded Ed25519 key, whose public key is the same point.
+2. What is looked up is the coordinate of an Ed25519 key; its sign, the top bit, is looked for
+   either way, and computed for the fingerprint.
+3. The 448-bit curves have no fast way: their windows are tried only against known public keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Iterator
 
-from lockgate.scan.evidence import Evidence
-from lockgate.scan.prove import ec, edwards
-from lockgate.scan.report import FindingClass, FindingKind, Proof
-from lockgate.scan.search import limbs
+import numpy as np
 
-_LIMBS = 4
-_LONGEST_RUN = 8
-_BYTES = 32
-#: A random 32-byte string has about 30 distinct bytes; fewer than this are text or tables.
-_DISTINCT = 22
-_P256 = ec.CURVES["P-256"]
-_ED25519 = edwards.ALGORITHMS["Ed25519"]
+from lockgate.scan.prove import edwards
+from lockgate.scan.prove.fixed_base import BASES, coordinates
+from lockgate.scan.search.derived import Derived, Identity, Pair
+from lockgate.scan.search.points import Points
+from lockgate.scan.search.word_table import Rows
 
-
-class SeedSearch:
-    """Derives public keys from windows and looks them up."""
-
-    def __init__(self, known: Iterable[bytes], budget: int) -> None:
-        """``known``: raw Ed25519 public keys and points ``x || y``, told by their length."""
-        values = frozenset(known)
-        self._publics = frozenset(v for v in values if len(v) == _BYTES)
-        self._points = frozenset(v for v in values if len(v) == 2 * _BYTES)
-        self._budget = budget
-        self._tried: dict[bytes, tuple[Evidence, ...]] = {}
-        self.is_exhausted = False
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether any public key is known that a window could derive."""
-        return bool(self._publics or self._points)
-
-    def windows(self, words: limbs.Words, first: int, last: int) -> Iterator[tuple[int, Evidence]]:
-        """``(word index, evidence at offset 0)`` of every proven window in ``first..last``."""
-        runs = limbs.runs_of(words, _LIMBS)
-        short = runs.lengths <= _LONGEST_RUN
-        chosen = limbs.Runs(runs.starts[short], runs.lengths[short])
-        starts = limbs.windows_of(chosen, _LIMBS, inside_long_runs=True)
-        for start in starts[(starts >= first) & (starts < last)].tolist():
-            window = words[start : start + _LIMBS].tobytes()
-            if len(set(window)) >= _DISTINCT:
-                for evidence in self._derived(window):
-                    yield start, evidence
-
-    def _derived(self, window: bytes) -> tuple[Evidence, ...]:
-        if window in self._tried:
-            return self._tried[window]
-        if len(self._tried) >= self._budget:
-            self.is_exhausted = True
-            return ()
-        self._tried[window] = found = (*self._seed(window), *self._scalar(window))
-        return found
-
-    def _seed(self, window: bytes) -> Iterator[Evidence]:
-        if self._publics:
-            public = edwards.public_key(_ED25519.name, window)
-            if public in self._publics:
-                fingerprint = edwards.fingerprint(_ED25519.name, public)
-                proof = Proof.ED_KNOWN_PUBLIC_KEY
-                yield _evidence("raw-seed", _ED25519.name, fingerprint, proof)
-
-    def _scalar(self, window: bytes) -> Iterator[Evidence]:
-        """The window as a scalar in either byte order: limbs, or as bytes of a message."""
-        scalars = (int.from_bytes(window, "little"), int.from_bytes(window, "big"))
-        for scalar in scalars if self._points else ():
-            if 1 <= scalar < _P256.order:
-                point = ec.public_point(_P256, scalar)
-                if point[1:] in self._points:
-                    fingerprint = ec.fingerprint(_P256, point)
-                    yield _evidence("raw-scalar", "EC", fingerprint, Proof.EC_KNOWN_POINT)
+SEED_FORMAT, SCALAR_FORMAT = "raw-seed", "raw-scalar"
+_SLOW = ("Ed448", "X448")
+_BASE = BASES["Curve25519"]
+#: How a window of 32 bytes is read.
+SEED, EXPANDED, X25519 = "Ed25519", "Ed25519 expanded", "X25519"
+_LOW, _HIGH, _TOP = np.uint64((1 << 64) - 8), np.uint64((1 << 63) - 1), np.uint64(1 << 62)
+_SIGN = np.uint64(1 << 63)
 
 
-def _evidence(form: str, algorithm: str, fingerprint: str, proof: Proof) -> Evidence:
-    return Evidence(
-        format=form,
-        kind=FindingKind.PRIVATE_KEY,
-        class_=FindingClass.PRIVATE,
-        algorithm=algorithm,
-        bits=256,
-        fingerprint=fingerprint,
-        offset=0,
-        length=_BYTES,
-        proof=(proof,),
-    )
+def derive(rows: Rows) -> Iterator[Derived]:
+    """The public keys of rows of 32 bytes, as seeds and as scalars."""
+    every = np.arange(len(rows))
+    hashed = b"".join(hashlib.sha512(row).digest()[:32] for row in map(bytes, rows))
+    _, v = _coordinates(np.frombuffer(hashed, np.uint64).reshape(-1, 4))
+    yield Derived(SEED, every, rows, v, _both_signs(v))
+    u, v = _coordinates(rows)
+    yield Derived(EXPANDED, every, rows, v, _both_signs(v))
+    yield Derived(X25519, every, rows, u, u[:, None])
+
+
+def _coordinates(scalars: Rows) -> tuple[Rows, Rows]:
+    clamped = scalars.copy()
+    clamped[:, 0] &= _LOW
+    clamped[:, 3] = clamped[:, 3] & _HIGH | _TOP
+    forms = coordinates(_BASE, clamped)
+    return forms[:, 0], forms[:, 1]
+
+
+def _both_signs(v: Rows) -> Rows:
+    signed = v.copy()
+    signed[:, 3] |= _SIGN
+    return np.stack((v, signed), axis=1)
+
+
+def pair(derived: Derived, index: int) -> Pair:
+    """One of the derived pairs."""
+    secret = derived.secrets[index].tobytes()
+    publics = tuple(words.tobytes() for words in derived.publics[index])
+    return Pair(derived.algorithm, secret, publics, publics, (secret,))
+
+
+def identify(pair: Pair) -> Identity:
+    """The key of a pair."""
+    if pair.algorithm == SEED:
+        return _identity(SEED_FORMAT, "Ed25519", edwards.public_key("Ed25519", pair.secret))
+    if pair.algorithm == EXPANDED:
+        return _identity(SCALAR_FORMAT, "Ed25519", edwards.public_key_of_scalar(pair.secret))
+    (public,) = pair.publics
+    form = SEED_FORMAT if pair.algorithm == "Ed448" else SCALAR_FORMAT
+    return _identity(form, pair.algorithm, public)
+
+
+def _identity(form: str, algorithm: str, public: bytes) -> Identity:
+    bits = edwards.ALGORITHMS[algorithm].bits
+    return Identity(form, algorithm, bits, edwards.fingerprint(algorithm, public), public)
+
+
+def knows_448(known: Points) -> bool:
+    """Whether a public key of a 448-bit curve is known."""
+    sizes = {edwards.ALGORITHMS[name].size for name in _SLOW}
+    return any(len(public) in sizes for public in known)
+
+
+def pairs_448(rows: Rows, known: Points) -> Iterator[tuple[int, Pair]]:
+    """``(row, pair)`` of windows of 57 bytes that derive a known public key."""
+    sizes = {len(public) for public in known}
+    for index, row in enumerate(map(bytes, rows)):
+        for name in _SLOW:
+            secret = row[: edwards.ALGORITHMS[name].size]
+            if len(secret) in sizes:
+                public = edwards.public_key(name, secret)
+                if public in known:
+                    yield index, Pair(name, secret, (public,), (public,), (secret,))

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lockgate.formats.openssh.fields import Fields
 from lockgate.scan.prove import dsa, ec, edwards, rsa
+from lockgate.scan.prove.ssh_fields import Fields
 from lockgate.scan.report import Proof
 
 
