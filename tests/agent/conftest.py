@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,10 +162,10 @@ def error_of(path: Path | str, flags: int = os.O_RDONLY) -> int:
     return 0
 
 
-def wait_until(condition: object, timeout_s: float = 10.0) -> None:
-    """Wait until ``condition()`` is true."""
-    assert callable(condition)
+def wait_until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+    """Wait until ``condition()`` is true; what it gave."""
     end = time.monotonic() + timeout_s
-    while not condition():
+    while not (given := condition()):
         assert time.monotonic() < end, "the condition did not come true in time"
         time.sleep(0.01)
+    return given

@@ -156,3 +156,29 @@ def test_a_hold_of_the_agent_itself_voids_no_decision(
     cache.store_decision(other, kept(hold(reason)))
 
     assert cache.decision(FILE, NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("transfer_id", "sha256", "forgotten"),
+    [("t", "", True), ("x", "00", True), ("x", "", False), ("x", "11", False)],
+)
+def test_one_decision_is_forgotten_by_transfer_or_bytes(
+    cache: VerdictCache, transfer_id: str, sha256: str, *, forgotten: bool
+) -> None:
+    """Both ways to an ALLOW are closed; the report stays, so that nothing is scanned again."""
+    cache.store_decision(FILE, kept(ALLOW))
+    cache.forget_decision_of(transfer_id, sha256)
+    assert (cache.decision(FILE, NOW) is None) is forgotten
+    assert _passes(cache, FILE) is not forgotten
+    assert cache.report(FILE) == REPORT
+
+
+def test_the_files_of_one_device_are_forgotten_as_a_whole(cache: VerdictCache) -> None:
+    """Reports too; other devices keep theirs."""
+    elsewhere = replace(FILE, device=9)
+    cache.store_report(elsewhere, REPORT)
+    cache.store_decision(FILE, kept(ALLOW))
+    cache.forget_files(FILE.device)
+    assert cache.report(FILE) is None
+    assert not _passes(cache, FILE)
+    assert cache.report(elsewhere) == REPORT

@@ -44,7 +44,7 @@ def test_a_typo_in_the_policy_is_named(tmp_path: Path) -> None:
     where = [str(tmp_path / "zone"), "--mode", "monitor", "--policy", str(policy)]
     code, text = said("guard", *where, *folders(tmp_path))
     assert code in {1, 2}
-    assert f'{policy}:5: "spec.rulez"' in text
+    assert f'{policy}:5:3: "spec.rulez"' in text
     assert '"rules"' in text
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from lockgate.agent.cli.app import app
-from lockgate.agent.control import ControlServer, NoAgentError, ask
+from lockgate.agent.control import ControlServer, Line, NoAgentError, ask
 from lockgate.agent.workers.framing import FramingError, Inbox, encode
 
 LOCKGATE = [sys.executable, "-c", "from lockgate.cli.main import main; main()", "agent"]
@@ -26,6 +28,24 @@ def test_status_comes_over_the_socket(tmp_path: Path) -> None:
         assert (tmp_path / "agent.sock").stat().st_mode & 0o077 == 0
     finally:
         server.close()
+
+
+def test_a_peer_that_answers_at_once_and_leaves_has_heard_the_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was sent was sent: that the other side is gone by then is no error."""
+    ours, theirs = socket.socketpair()
+    send_fds = socket.send_fds
+
+    def sent_and_left(*given: Any) -> int:
+        count = send_fds(*given)
+        theirs.recv(1000)
+        theirs.close()
+        return count
+
+    monkeypatch.setattr(socket, "send_fds", sent_and_left)
+    with Line(ours) as line:
+        line.say({"verb": "status"})
 
 
 def test_no_agent_is_said_with_what_to_do(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import mmap
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_custody_sees_a_change(file: Path) -> None:
     """New bytes or a new owner make another identity."""
     with file.open("rb") as mine:
         custody = Custody(mine.fileno(), identity_of(os.fstat(mine.fileno())), str(file))
-    with custody:
+    with closing(custody):
         assert custody.unchanged()
         file.chmod(0o600)
         assert not custody.unchanged()

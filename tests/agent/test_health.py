@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from lockgate.agent.health import (
     Changes,
-    GuardState,
     ZoneFacts,
-    ZoneHealth,
     change_between,
     judge,
     worst,
 )
+from lockgate.wire.agent import GuardState, ZoneHealth
 from lockgate.wire.transfer import GuardChange
 
 INTERVAL_S = 60.0

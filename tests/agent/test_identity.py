@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,7 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "incident"))
 
 from parts import Controller
 
+from lockgate.agent.uplink import identity
 from lockgate.agent.uplink.identity import Credentials, CredentialsError, enrol
+from lockgate.v1 import enrolment_pb2 as pb
 
 HOUR = timedelta(hours=1)
 
@@ -87,6 +90,76 @@ def test_enrolment_keeps_a_key_for_root_and_renewal_another(
     assert credentials.generation == 2
     assert kept.read_bytes().split(b"-----END")[0] != first.split(b"-----END")[0]
     Credentials(state).renew()
+
+
+class Issuing:
+    """A controller that answers renewals as it is told: by a status, or with a certificate."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: grpc.StatusCode | None) -> None:
+        self.asked: list[pb.RenewRequest] = []
+        self._answers = iter(answers)
+        monkeypatch.setattr(identity, "_call", lambda _where, _pin, ask: ask(self))
+
+    def Renew(  # noqa: N802  (the name is the contract's)
+        self, request: pb.RenewRequest, timeout: float
+    ) -> pb.RenewResponse:
+        """Note what was asked, and answer; ``timeout`` is not needed here."""
+        self.asked.append(request)
+        code = next(self._answers)
+        if code is not None:
+            raise CredentialsError("refused", code)
+        key = ec.generate_private_key(ec.SECP256R1())
+        public = x509.load_der_x509_csr(request.certificate_request).public_key()
+        now = datetime.now(UTC)
+        chain = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([]))
+            .issuer_name(x509.Name([]))
+            .public_key(public)
+            .serial_number(2)
+            .not_valid_before(now)
+            .not_valid_after(now + HOUR)
+            .sign(key, hashes.SHA256())
+            .public_bytes(serialization.Encoding.PEM)
+        )
+        return pb.RenewResponse(certificate_chain=chain, trust_bundle=chain)
+
+
+def test_a_renewal_whose_answer_was_lost_is_asked_for_again_word_for_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by the next process: the certificate may have been issued, for this very key."""
+    lost, done = grpc.StatusCode.DEADLINE_EXCEEDED, None
+    controller = Issuing(monkeypatch, lost, lost, done, done)
+    credentials = written(tmp_path, -2 * HOUR, -HOUR)
+    kept = tmp_path / "identity" / "renewal.json"
+    with pytest.raises(CredentialsError):
+        credentials.renew()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    with pytest.raises(CredentialsError):
+        Credentials(tmp_path).renew()
+    again = Credentials(tmp_path)
+    again.renew()
+    assert not again.expired()
+    assert not kept.exists()
+    assert controller.asked[0] == controller.asked[1] == controller.asked[2]
+    again.renew()
+    assert controller.asked[3].request_id != controller.asked[0].request_id
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"\xff", b'{"key": "x", "request": "////"}'])
+def test_a_renewal_that_was_refused_or_cannot_be_read_is_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes
+) -> None:
+    """No state of the disk keeps a host out."""
+    controller = Issuing(monkeypatch, grpc.StatusCode.PERMISSION_DENIED, None)
+    credentials = written(tmp_path, -2 * HOUR, -HOUR)
+    with pytest.raises(CredentialsError):
+        credentials.renew()
+    (tmp_path / "identity" / "renewal.json").write_bytes(damage)
+    credentials.renew()
+    assert not credentials.expired()
+    assert controller.asked[0].request_id != controller.asked[1].request_id
 
 
 def test_a_token_is_good_once_and_only_for_its_controller(

@@ -76,10 +76,10 @@ def caught(scratch: Path, tmp_path: Path) -> Iterator[Caught]:
         limit.wait()
 
 
-def test_a_recipient_gets_the_file_and_the_journal_the_export(
+def test_a_recipient_gets_the_file_and_the_journal_the_export_once(
     caught: Caught, tmp_path: Path
 ) -> None:
-    """The copy decrypts to the file, is root's alone, and is in the journal before it is there."""
+    """The copy decrypts to the file, is root's alone, and the agent writes it down once."""
     identity = pyrage.x25519.Identity.generate()
     target = tmp_path / "copy.age"
     words = ("--recipient", str(identity.to_public()), "--to", str(target))
@@ -89,8 +89,11 @@ def test_a_recipient_gets_the_file_and_the_journal_the_export(
     assert pyrage.decrypt(sealed, [identity]) == caught.content
     assert caught.content[:40] not in sealed
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    journal = (caught.state / "journal" / "journal.jsonl").read_text()
-    assert f"exported {caught.quarantine_id} encrypted to 1 recipient" in journal
+    journal = caught.state / "journal" / "journal.jsonl"
+    entry = f"exported {caught.quarantine_id} encrypted to 1 recipient"
+    wait_until(lambda: entry in journal.read_text())
+    wait_until(lambda: not list((caught.state / "records").glob("*.json")))
+    assert journal.read_text().count(entry) == 1
     again = caught.export(caught.quarantine_id, *words)
     assert again.returncode == 1
     assert "exists" in again.stderr

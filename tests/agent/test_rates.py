@@ -40,6 +40,16 @@ def test_a_size_between_two_measured_ones_takes_the_slower() -> None:
     assert rates.estimate_s(2 * MIB) > 1.5
 
 
+def test_small_files_make_no_large_one_look_slow() -> None:
+    """A file of 24 MiB is not refused at once because one of 100 KB was slow; it may look fast."""
+    rates = Rates()
+    rates.note(100_000, 0.3)
+    assert rates.estimate_s(24 * MIB) < 2
+    quick = Rates()
+    quick.note(100_000, 0.001)
+    assert quick.estimate_s(24 * MIB) < 0.5
+
+
 def test_one_odd_scan_moves_nothing() -> None:
     """A single scan that hung does not make all later ones look slow."""
     rates = Rates()

@@ -15,7 +15,8 @@ from lockgate.agent import privileges
 from lockgate.agent.guard import processes
 
 UNITS = Path(__file__).parents[2] / "packaging/systemd"
-NAMES = ["lockgate-agent", "lockgate-holder", "lockgate-intake"]
+AGENTS = ["lockgate-agent", "lockgate-holder", "lockgate-intake"]
+NAMES = [*AGENTS, "lockgate-controller"]
 
 
 @pytest.fixture
@@ -47,7 +48,12 @@ def test_systemd_takes_every_line(units: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("lockgate-agent", 5.0), ("lockgate-holder", 2.0), ("lockgate-intake", 3.0)],
+    [
+        ("lockgate-agent", 5.0),
+        ("lockgate-holder", 2.0),
+        ("lockgate-intake", 3.0),
+        ("lockgate-controller", 1.5),
+    ],
 )
 def test_what_a_unit_exposes_is_bounded(units: Path, name: str, most: float) -> None:
     """By the count of systemd-analyze; the agent must start workers and move files."""
@@ -90,7 +96,7 @@ def test_the_holder_cannot_be_stopped_by_accident() -> None:
     assert _values("lockgate-holder", "OOMScoreAdjust") == ["-1000"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", AGENTS)
 def test_all_keep_the_run_folder(name: str) -> None:
     """The sockets and the last agent's name are needed when only one of them ended."""
     assert _values(name, "RuntimeDirectory") == ["lockgate"]

@@ -27,6 +27,8 @@ from lockgate.agent.workers.settings import (
     worker_account,
 )
 from lockgate.agent.workers.worker import RULES_FAILED, RulesError, Told, rehearse
+from lockgate.scan.protected import protected_key
+from lockgate.scan.registry_toml import to_toml
 from lockgate.scan.report import GapReason, Report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "fakes"))
@@ -173,14 +175,18 @@ def test_a_scanner_that_overlooks_the_rehearsal_is_not_used() -> None:
 
 def test_a_worker_imports_nothing_after_it_gave_up_its_rights(tmp_path: Path) -> None:
     """Every module a scan needs is there before the worker's user changes."""
-    rsa_key = rsa.generate_private_key(65537, 1024).private_bytes(
+    key = rsa.generate_private_key(65537, 1024)
+    pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.NoEncryption(),
     )
-    (tmp_path / "key.gz").write_bytes(gzip.compress(rsa_key))
+    numbers = key.private_numbers()
+    bare = numbers.public_numbers.n.to_bytes(128, "little"), numbers.p.to_bytes(64, "little")
+    (tmp_path / "key.gz").write_bytes(gzip.compress(pem))
     with tarfile.open(tmp_path / "key.tar", "w") as archive:
         archive.add(tmp_path / "key.gz", "key.gz")
+    (tmp_path / "bare").write_bytes(bytes(64).join((b"", *bare, b"")))
     (tmp_path / "noise").write_bytes(os.urandom(1 << 18))
     program = (
         "import os, sys; from lockgate.agent.workers import worker;"
@@ -189,10 +195,10 @@ def test_a_worker_imports_nothing_after_it_gave_up_its_rights(tmp_path: Path) ->
         "found = [scanner.scan_fd(os.open(n, 0), n).outcome.value for n in sys.argv[1:]];"
         "print(found, sorted(set(sys.modules) - before))"
     )
-    files = [tmp_path / name for name in ("key.gz", "key.tar", "noise")]
+    files = [tmp_path / name for name in ("key.gz", "key.tar", "bare", "noise")]
     command = [sys.executable, "-c", program, *map(str, files)]
     shown = subprocess.run(command, capture_output=True, check=True, text=True)
-    assert shown.stdout.strip() == "['found', 'found', 'clean'] []"
+    assert shown.stdout.strip() == "['found', 'found', 'found', 'clean'] []"
 
 
 def test_the_agent_imports_nothing_that_parses_hostile_bytes() -> None:
@@ -296,3 +302,26 @@ def test_a_worker_cannot_speak_for_another_file(pool: WorkerPool, tmp_path: Path
     """A report bears the path that was submitted, whatever the worker says."""
     submit(pool, 1, tmp_path / "a", "lie")
     assert wait_for(pool, 1)[1].path == str(tmp_path / "a")
+
+
+def test_keys_that_are_registered_later_are_looked_for_from_then_on(tmp_path: Path) -> None:
+    """A lone prime is nothing, until its modulus is registered; the old worker is let go."""
+    key = rsa.generate_private_key(65537, 2048)
+    prime = key.private_numbers().p.to_bytes(128, "big")
+    file, registry = tmp_path / "core", tmp_path / "registry.toml"
+    file.write_bytes(os.urandom(4096) + prime + os.urandom(4096))
+    protected = protected_key("token-signing", key.public_key())
+    registry.write_text(to_toml([protected]))
+    pool = WorkerPool(settings(program=("-m", "lockgate.agent.workers.worker")))
+    try:
+        found = []
+        for job, files in ((1, []), (2, [registry]), (3, [])):
+            pool.look_for(files)
+            fd = os.open(file, os.O_RDONLY)
+            pool.submit(job, fd, str(file), 60)
+            os.close(fd)
+            found.append({f.fingerprint for f in wait_for(pool, 1, 120)[job].findings})
+        assert found == [set(), {protected.fingerprint}, set()]
+        assert len(pool.process_ids()) == 1
+    finally:
+        pool.close()

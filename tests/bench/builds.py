@@ -20,11 +20,12 @@ from listeners import ALLOW_ALL, LOCKGATE, NONE, listening
 from scratch import scratch_filesystem
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "incident"))
-from parts import run as lockgate  # shared by path, not installed
+from parts import DidNotStartError  # shared by path, not installed
+from parts import run as lockgate
 
 SOURCES, HEADERS, TRACKED = 200, 40, 3000
 STORM = 100_000
-DRAIN_LIMIT_S = 150.0
+DRAIN_LIMIT_S = 400.0
 IDLE_S = 20.0
 ROUNDS = 3
 _MAKEFILE = """OBJECTS := $(patsubst %.c,%.o,$(wildcard *.c))
@@ -48,13 +49,15 @@ class Build:
 class Quiet:
     """The agent and its workers while nobody waits for them.
 
-    ``left``: how many of the new files were not judged when the measuring ended.
+    ``left``: how many of the new files were not judged when the measuring ended, None when the
+    agent did not say; ``silent``: how often it did not.
     """
 
     idle_cpu_percent: float
     files: int
     drain_seconds: float
-    left: int
+    left: int | None
+    silent: int
     peak_mb: float
 
 
@@ -167,15 +170,18 @@ def _peak_mb(pid: int) -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
-def _waiting(run_dir: Path) -> int:
-    """New files that the agent has not judged yet, as far as it knows of them."""
-    status = json.loads(lockgate("agent", "status", "--json", "--run-dir", str(run_dir)))
+def _waiting(run_dir: Path) -> int | None:
+    """New files that the agent has not judged yet, as far as it knows; None: it does not say."""
+    try:
+        status = json.loads(lockgate("agent", "status", "--json", "--run-dir", str(run_dir)))
+    except DidNotStartError:
+        return None
     return int(status["backlog"]) + int(status["walks"])
 
 
 def quiet(folder: Path) -> Quiet:
     """The agent alone, then with very many new files. Needs root."""
-    with scratch_filesystem(folder, 1024) as (zone, _), listening(LOCKGATE, zone, folder) as pid:
+    with scratch_filesystem(folder, 4096) as (zone, _), listening(LOCKGATE, zone, folder) as pid:
         assert pid is not None
         time.sleep(5)
         before = _cpu_s(_family(pid))
@@ -187,10 +193,14 @@ def quiet(folder: Path) -> Quiet:
                 path.parent.mkdir()
             path.write_bytes(b"line %d of an ordinary log\n" % number)
         start = time.perf_counter()
-        while (left := _waiting(folder / "run")) and time.perf_counter() < start + DRAIN_LIMIT_S:
+        silent = 0
+        while (left := _waiting(folder / "run")) != 0:
+            silent += left is None
+            if time.perf_counter() > start + DRAIN_LIMIT_S:
+                break
             time.sleep(1)
         took = time.perf_counter() - start
-        return Quiet(idle / IDLE_S * 100, STORM, took, left, _peak_mb(pid))
+        return Quiet(idle / IDLE_S * 100, STORM, took, left, silent, _peak_mb(pid))
 
 
 def missing_tools() -> list[str]:

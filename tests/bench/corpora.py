@@ -7,6 +7,7 @@ keys and the addresses.
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -74,6 +75,20 @@ def random_file(folder: Path, megabytes: int = 256) -> Path:
     with target.open("wb") as out:
         for _ in range(megabytes):
             out.write(os.urandom(1 << 20))
+    return target
+
+
+def text_file(folder: Path, megabytes: int = 256) -> Path:
+    """Lines of a web server's log, with tokens and digests that look random."""
+    target, chance = folder / "text", random.Random(5)
+    with target.open("w") as out:
+        while out.tell() < megabytes << 20:
+            lines = (
+                f"2026-11-21T12:{i % 60:02}:07 10.0.{chance.randrange(256)}.7 GET "
+                f"/users/{chance.randrange(1 << 30)}/items?etag={chance.getrandbits(160):x} 200\n"
+                for i in range(10_000)
+            )
+            out.writelines(lines)
     return target
 
 

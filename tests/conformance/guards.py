@@ -48,8 +48,11 @@ class Agent:
         """The processes that had files open when the guard was put on."""
         words = ["status", "--census", "--json", "--run-dir", str(self.run_dir)]
         said = subprocess.run(
-            [_LOCKGATE, "agent", *words], stdout=subprocess.PIPE, timeout=_COMMAND_S, check=False
+            [_LOCKGATE, "agent", *words], capture_output=True, timeout=_COMMAND_S, check=False
         )
+        if said.returncode:
+            log = (self.state_dir.parent / "agent.log").read_text(errors="replace")
+            raise GuardError(f"no census: {said.stderr.decode()}\n{log[-2000:]}")
         return {int(process["pid"]) for process in json.loads(said.stdout)["processes"]}
 
     def disarm(self) -> None:

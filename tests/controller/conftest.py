@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from sqlalchemy import Connection, Engine, select
 from lockgate.controller import config, setup
 from lockgate.controller.config import ControllerSettings
 from lockgate.controller.ledger import schema as ledger_schema
-from lockgate.controller.store.database import open_reader, open_writer
+from lockgate.controller.store.database import Place, open_reader, open_writer, parse_url
 from lockgate.controller.store.schema import metadata
 from lockgate.scan.report import (
     EngineInfo,
@@ -37,6 +39,10 @@ from lockgate.v1 import decision_pb2, decision_pb2_grpc, enrolment_pb2, enrolmen
 from lockgate.wire import convert
 from lockgate.wire.ids import uuid7
 from lockgate.wire.transfer import Boundary, FileIdentity, Opener, Receipt, Transfer, Zone
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fakes"))
+
+import postgres  # shared by path, not installed
 
 COMMAND = [sys.executable, "-c", "from lockgate.controller.cli import app; app()"]
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -108,10 +114,36 @@ class Samples:
         return Transfer(**{**fields, **changes})
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL server for all tests of this run."""
+    if postgres.programs() is None:
+        pytest.skip("needs PostgreSQL (Debian: apt-get install postgresql)")
+    with tempfile.TemporaryDirectory(prefix="lockgate-pg-") as folder:
+        made = postgres.Cluster(Path(folder))
+        made.initialise()
+        made.start()
+        yield made
+        made.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request) -> str:
+    """The setting ``database`` of a store that does not exist yet; SQLite, then PostgreSQL."""
+    is_file = request.param == "sqlite"
+    return "" if is_file else request.getfixturevalue("cluster").database()
+
+
 @pytest.fixture
-def engine(tmp_path) -> Iterator[Engine]:
+def place(tmp_path, database) -> Place:
+    """Where a store may be made."""
+    return parse_url(database) if database else tmp_path / "store.db"
+
+
+@pytest.fixture
+def engine(place) -> Iterator[Engine]:
     """An empty store with every table."""
-    engine = open_writer(tmp_path / "store.db")
+    engine = open_writer(place)
     metadata.create_all(engine)
     yield engine
     engine.dispose()
@@ -132,8 +164,10 @@ def samples() -> Samples:
 class RunningController:
     """A real ``lockgate controller run`` on free loopback ports."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, database: str = "", options: Sequence[str] = ()) -> None:
         self.state = state
+        self.database = database
+        self.options = options
         self.process: subprocess.Popen[str] | None = None
         self.addresses: dict[str, str] = {}
 
@@ -144,8 +178,23 @@ class RunningController:
 
     def initialise(self) -> None:
         """Make authority, keys and store."""
+        self.configure()
         flags = {"state_dir": self.state, "trust_domain": "test.internal"}
         setup.initialise(config.load(flags=flags, environment={}))
+
+    def configure(self) -> None:
+        """Make the state folder, with the settings that are not the defaults."""
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.database:
+            text = f"database = {json.dumps(self.database)}\n"
+            (self.state / "controller.toml").write_text(text)
+
+    def beside(self, state: Path) -> "RunningController":
+        """Another controller on the same store: it has the same identity."""
+        other = RunningController(state, self.database)
+        other.configure()
+        shutil.copytree(self.state / "identity", state / "identity")
+        return other
 
     def token(self, host: str | None = None) -> str:
         """A join token good for a minute."""
@@ -153,7 +202,7 @@ class RunningController:
 
     def read(self, query: Callable[..., Any], *arguments: Any) -> Any:
         """The result of one of the store's read queries."""
-        with open_reader(self.settings.database).connect() as connection:
+        with open_reader(self.settings.store).connect() as connection:
             return query(connection, *arguments)
 
     def start(self, **environment: str) -> "RunningController":
@@ -161,7 +210,7 @@ class RunningController:
         ports = ("--port", "0", "--enrol-port", "0", "--metrics-port", "0")
         log = (self.state / "log").open("a")
         self.process = subprocess.Popen(
-            [*COMMAND, "run", "--dir", self.state, *ports],
+            [*COMMAND, "run", "--dir", self.state, *ports, *self.options],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -270,13 +319,25 @@ class Agent:
 
 
 @pytest.fixture
-def controller(tmp_path) -> Iterator[RunningController]:
+def new_controller() -> Iterator[Callable[..., RunningController]]:
+    """Makes controllers that are ended with the test; they are neither initialised nor started."""
+    made: list[RunningController] = []
+
+    def make(state: Path, database: str = "", options: Sequence[str] = ()) -> RunningController:
+        made.append(RunningController(state, database, options))
+        return made[-1]
+
+    yield make
+    for controller in made:
+        controller.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def controller(tmp_path, database, new_controller) -> RunningController:
     """A running controller of its own."""
-    made = RunningController(tmp_path / "state")
+    made = new_controller(tmp_path / "state", database)
     made.initialise()
-    made.start()
-    yield made
-    made.stop(signal.SIGKILL)
+    return made.start()
 
 
 @pytest.fixture

@@ -40,6 +40,17 @@ def test_a_second_init_is_refused_and_changes_nothing(tmp_path):
     assert (tmp_path / "s/identity/ca.key").read_bytes() == before
 
 
+def test_a_test_event_waits_for_its_destinations(tmp_path):
+    """It is an alert as any other, with its entry in the ledger."""
+    run("init", "--dir", tmp_path / "s")
+    sent = run("alerts", "--test", "--dir", tmp_path / "s")
+    assert sent.returncode == 0, sent.stderr
+    (alert,) = map(json.loads, run("alerts", "--json", "--dir", tmp_path / "s").stdout.splitlines())
+    assert sent.stdout.split()[0] == alert["uid"]
+    assert alert["event"]["unmapped"]["lockgate"]["event"] == "alert-test"
+    assert (alert["ledger_index"], alert["delivery"]) == (1, {})
+
+
 @pytest.mark.parametrize("verb", ["run", "token", "transfers", "agents"])
 def test_without_init_every_verb_says_what_is_missing(tmp_path, verb):
     """One line, exit code 2, and nothing is created."""

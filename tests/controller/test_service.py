@@ -360,7 +360,7 @@ def test_without_a_certificate_nothing_is_decided(controller, samples):
 def test_a_ban_holds_on_the_open_connection(controller, agent, samples):
     """The next call after the ban is refused, without a new handshake."""
     agent.ask(samples.transfer(), samples.report())
-    assert setup.ban(controller.settings, "host-1", "lost laptop")
+    setup.ban(controller.settings, "host-1", "lost laptop")
     request = agent.verdict_request(samples.transfer(), samples.report())
     denied = (grpc.StatusCode.PERMISSION_DENIED, "banned")
     assert refused(agent.stub.RequestVerdict, request) == denied

@@ -15,13 +15,14 @@ from lockgate.v1 import decision_pb2_grpc, transfer_pb2
 class FakeController(decision_pb2_grpc.DecisionServiceServicer):
     """Keeps what it was told; ``refuse`` is the status it answers with, None: it answers.
 
-    ``reason`` is the word that goes with a refusal.
+    ``reason`` is the word that goes with a refusal, ``retry_ms`` the time it asks to be left alone.
     """
 
     def __init__(self) -> None:
         self.told: list[Any] = []
         self.refuse: grpc.StatusCode | None = None
         self.reason = ""
+        self.retry_ms = 0
         self.verdict = transfer_pb2.VERDICT_ALLOW
         self._server = grpc.server(ThreadPoolExecutor(4))
         decision_pb2_grpc.add_DecisionServiceServicer_to_server(self, self._server)
@@ -31,7 +32,8 @@ class FakeController(decision_pb2_grpc.DecisionServiceServicer):
     def _hear(self, request: Any, context: Any) -> None:
         self.told.append(request)
         if self.refuse is not None:
-            context.set_trailing_metadata((("lockgate-reason", self.reason),))
+            hint = (("lockgate-retry-after-ms", str(self.retry_ms)),) if self.retry_ms else ()
+            context.set_trailing_metadata((("lockgate-reason", self.reason), *hint))
             context.abort(self.refuse, "told to")
 
     def RequestVerdict(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -62,6 +64,7 @@ class FakeCredentials:
         self._port = port
         self.generation = 1
         self.is_expired = False
+        self.trouble = ""
         self.not_after = datetime.now(UTC) + timedelta(hours=1)
 
     def expired(self) -> bool:

@@ -45,6 +45,35 @@ def report_of(number: int) -> Report:
     return Report("core", sha256, 1 << 20, (finding,), (), 1 << 20, 0.1, ENGINE)
 
 
+def clean_report_of(number: int) -> Report:
+    """A report of a file of its own, in which nothing was found."""
+    sha256 = hashlib.sha256(b"file %d" % number).hexdigest()
+    return Report("core", sha256, 1 << 20, (), (), 1 << 20, 0.1, ENGINE)
+
+
+def verdict_request(
+    host: str, number: int, sequence: int, now: datetime, *, clean: bool = False
+) -> decision_pb2.RequestVerdictRequest:
+    """The question of ``host`` about file ``number``, in its message ``sequence``."""
+    report = clean_report_of(number) if clean else report_of(number)
+    transfer = Transfer(
+        transfer_id=uuid7(),
+        zone=Zone("signing", signing=True),
+        host=host,
+        boundary=Boundary.OPEN,
+        path=f"/zone/core.{number}",
+        identity=FileIdentity(1, number + 1, 1 << 20, number, number),
+        opener=Opener(pid=1234, uid=1000, executable="/usr/bin/cp", command="cp core /out"),
+        attempt_time=now,
+    )
+    return decision_pb2.RequestVerdictRequest(
+        request_id=uuid7(),
+        sequence=sequence,
+        transfer=convert.transfer_to_wire(transfer),
+        report=convert.report_to_wire(report),
+    )
+
+
 class Peer:
     """One agent; ``folder`` keeps its certificate."""
 
@@ -55,6 +84,11 @@ class Peer:
         self._host = host
         self._sequence = itertools.count(1)
 
+    @property
+    def folder(self) -> Path:
+        """Where its certificate and its authority's are."""
+        return self._folder
+
     def channel(self) -> grpc.aio.Channel:
         """A connection of this agent; to be made inside a running event loop."""
         own = (self._folder / "agent.pem").read_bytes()
@@ -64,22 +98,7 @@ class Peer:
 
     def request(self, number: int) -> decision_pb2.RequestVerdictRequest:
         """The question about file ``number``."""
-        transfer = Transfer(
-            transfer_id=uuid7(),
-            zone=Zone("signing", signing=True),
-            host=self._host,
-            boundary=Boundary.OPEN,
-            path=f"/zone/core.{number}",
-            identity=FileIdentity(1, number + 1, 1 << 20, number, number),
-            opener=Opener(pid=1234, uid=1000, executable="/usr/bin/cp", command="cp core /out"),
-            attempt_time=datetime.now(UTC),
-        )
-        return decision_pb2.RequestVerdictRequest(
-            request_id=uuid7(),
-            sequence=next(self._sequence),
-            transfer=convert.transfer_to_wire(transfer),
-            report=convert.report_to_wire(report_of(number)),
-        )
+        return verdict_request(self._host, number, next(self._sequence), datetime.now(UTC))
 
     async def ask(
         self, stub: decision_pb2_grpc.DecisionServiceAsyncStub, number: int

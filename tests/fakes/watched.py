@@ -33,6 +33,7 @@ class Watched:
     decider: FakeDecider
     workers: FakeWorkers
     status: Callable[[], dict[str, Any]]
+    at_next_turn: Callable[[Callable[[], None]], None]
     ended: list[BaseException] = field(default_factory=list)
 
     def wait(self, condition: Callable[[], object], timeout_s: float = 30.0) -> None:
@@ -64,7 +65,7 @@ def watching(
     judging: Judging[Any] = Judging(workers, decider, 60.0)
     zone = make(ZoneSettings(path, mode=mode), judging)
     watch = Watch(mode, [zone], judging)
-    seen = Watched(zone, decider, workers, watch.status)
+    seen = Watched(zone, decider, workers, watch.status, watch.at_next_turn)
 
     def run() -> None:
         try:

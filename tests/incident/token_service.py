@@ -1,4 +1,4 @@
-"""A token-signing service, as it ran in the incident: RS256, its key only in memory.
+"""A token-signing service, as it ran in the incident: RSA, its key only in memory.
 
 Started by the demo and the tests. It makes its key itself and never writes it anywhere; it
 publishes the public half and a token, says ``READY``, and then signs whatever arrives on
@@ -28,10 +28,12 @@ def _segment(content: bytes) -> str:
 
 
 def sign(key: rsa.RSAPrivateKey, subject: str) -> str:
-    """A JSON Web Token (RFC 7519) signed with RS256."""
-    header = _segment(json.dumps({"alg": "RS256", "typ": "JWT"}).encode())
+    """Claims and their signature, PKCS #1 v1.5 over SHA-256.
+
+    No JSON Web Token: one that is still good is a credential, and rightly stops whatever holds it.
+    """
     claims = {"iss": "token-service", "sub": subject, "iat": int(time.time())}
-    signed = f"{header}.{_segment(json.dumps(claims).encode())}"
+    signed = _segment(json.dumps(claims).encode())
     signature = key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
     return f"{signed}.{_segment(signature)}"
 

@@ -1,19 +1,27 @@
-"""Write ``docs/tables.md`` from the closed lists in the code.
+"""Write ``docs/tables.md`` from the closed lists in the code, and the states into releases.md.
 
-Usage: ``python tests/repository/tables.py docs/tables.md`` (``make tables``).
+Usage: ``python tests/repository/tables.py docs`` (``make tables``).
 """
 
 from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
+from lockgate import formats
 from lockgate.agent.guard import errnos
-from lockgate.scan import report
+from lockgate.controller.evidence import coverage, history
+from lockgate.controller.refusals import RefusalReason
+from lockgate.controller.release import diagram
+from lockgate.controller.retention import settings as retention
+from lockgate.scan import containers, report
+from lockgate.scan.survey import SEARCHES
 from lockgate.scan.words import Word
-from lockgate.wire import transfer
+from lockgate.wire import agent as stream
+from lockgate.wire import passport, transfer
 
 LISTS: tuple[tuple[str, type[Word]], ...] = (
     ("Outcomes of a report", report.Outcome),
@@ -26,6 +34,14 @@ LISTS: tuple[tuple[str, type[Word]], ...] = (
     ("Hold reasons", transfer.HoldReason),
     ("Enforcements", transfer.Enforcement),
     ("Guard changes", transfer.GuardChange),
+    ("States of a guard", stream.GuardState),
+    ("Capabilities on the stream", stream.Capability),
+    ("Outcomes of a command", stream.CommandOutcome),
+    ("Why a call is refused", RefusalReason),
+    ("Why a passport is refused", passport.PassportFault),
+    ("What is known of a zone at a moment", history.Cover),
+    ("What is to be said of a host on a day", coverage.Day),
+    ("What a transfer is kept as", retention.Kept),
 )
 
 
@@ -53,6 +69,31 @@ def _errnos() -> Iterator[str]:
     yield ""
 
 
+def _scanned() -> Iterator[str]:
+    """What the scanner knows, each with the first sentence of its module."""
+    yield from _modules(
+        "Key formats", [(f.name, f"lockgate.formats.{f.name}") for f in formats.ALL]
+    )
+    searches = [(name, s.__module__) for s in SEARCHES for name in s.names]
+    yield from _modules("Searches without a marker", searches)
+    yield from _modules("Dumps", [(d.name, type(d).__module__) for d in containers.DUMPS])
+    yield from _modules(
+        "Archives, and dumps that pack memory",
+        [(a.name, type(a).__module__) for a in containers.ARCHIVES],
+    )
+
+
+def _modules(title: str, named: Sequence[tuple[str, str]]) -> Iterator[str]:
+    yield f"## {title}"
+    yield ""
+    yield "| name | what it is |"
+    yield "|---|---|"
+    for name, module in named:
+        words = " ".join((import_module(module).__doc__ or "").split("\n\n")[0].split())
+        yield f"| `{name}` | {words.replace('|', '/')} |"
+    yield ""
+
+
 def _name(decision: transfer.Decision) -> str:
     return errno.errorcode[errnos.errno_of(decision)]
 
@@ -69,8 +110,12 @@ def render() -> str:
     for title, words in LISTS:
         lines.extend(_section(title, words))
     lines.extend(_errnos())
+    lines.extend(_scanned())
     return "\n".join(lines).rstrip() + "\n"
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(render(), encoding="utf-8")
+    docs = Path(sys.argv[1])
+    (docs / "tables.md").write_text(render(), encoding="utf-8")
+    releases = docs / "releases.md"
+    releases.write_text(diagram.put_into(releases.read_text("utf-8")), encoding="utf-8")

@@ -1,5 +1,6 @@
 """The contract: stubs are fresh, the style is the standard one, every field has a bound."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -8,11 +9,13 @@ from pathlib import Path
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
-from lockgate.v1 import decision_pb2, enrolment_pb2, report_pb2, transfer_pb2
-from lockgate.wire.validate import BOUNDS
+from lockgate.wire.bounds import BOUNDS
 
 PROTO = Path(__file__).parents[2] / "proto"
-FILES = [decision_pb2, enrolment_pb2, report_pb2, transfer_pb2]
+FILES = [
+    importlib.import_module(f"lockgate.v1.{path.stem}_pb2")
+    for path in sorted((PROTO / "lockgate" / "v1").glob("*.proto"))
+]
 ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

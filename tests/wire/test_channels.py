@@ -66,7 +66,7 @@ def test_the_decision_port_wants_a_certificate_of_our_ca(ca, tmp_path):
     other = authority.create(tmp_path / "other", "lockgate.test", NOW)
 
     async def scene():
-        shown = ca.issue_server(["127.0.0.1"], NOW)
+        shown = ca.issue_server(["127.0.0.1"], NOW, timedelta(days=90))
         mtls = channels.server_credentials(shown.chain, shown.key, client_ca=ca.bundle)
         async with serving(mtls) as target:
             for issuer, answered in ((ca, True), (other, False)):
@@ -87,7 +87,7 @@ def test_enrolment_trusts_the_pinned_ca_only(ca):
     """The right pin is answered; a wrong pin and a dead port are refused before any call."""
 
     async def scene():
-        shown = ca.issue_server(["127.0.0.1"], NOW)
+        shown = ca.issue_server(["127.0.0.1"], NOW, timedelta(days=90))
         plain = channels.server_credentials(shown.chain, shown.key, client_ca=None)
         async with serving(plain) as target:
             pinned = await asyncio.to_thread(channels._pinned, target, ca.sha256, 10.0)
@@ -106,7 +106,7 @@ def test_a_rotated_certificate_is_shown_without_a_restart(ca):
     """A new handshake sees the new certificate."""
 
     async def scene():
-        shown = [ca.issue_server(["127.0.0.1"], NOW) for _ in range(2)]
+        shown = [ca.issue_server(["127.0.0.1"], NOW, timedelta(days=90)) for _ in range(2)]
         current = [shown[0]]
         credentials = channels.rotating_server_credentials(
             lambda: (current[0].chain, current[0].key), client_ca=None
@@ -118,3 +118,19 @@ def test_a_rotated_certificate_is_shown_without_a_restart(ca):
         assert first != second
 
     asyncio.run(scene())
+
+
+def test_a_certificate_is_handed_to_grpc_only_when_it_is_new(monkeypatch):
+    """It is replaced while other handshakes use it, and a storm of those crashed the server."""
+    given = []
+    monkeypatch.setattr(
+        grpc, "dynamic_ssl_server_credentials", lambda first, ask, **_: given.append((first, ask))
+    )
+    shown = [(b"chain 1", b"key 1")]
+    channels.rotating_server_credentials(lambda: shown[-1], client_ca=b"ca")
+    ((first, ask),) = given
+    assert first is not None
+    assert [ask(), ask()] == [None, None]
+    shown.append((b"chain 2", b"key 2"))
+    assert ask() is not None
+    assert ask() is None

@@ -31,6 +31,8 @@ from lockgate.agent.guard.opener import start_ticks
 
 SOCKET_NAME = "agent.sock"
 _PATIENCE_S = 5.0
+#: How long an asker waits: a host under a storm of opens is when it wants to know most.
+_ASKING_S = 20.0
 _MOST_BYTES = 64 << 20
 _LONGEST_QUESTION = 16 << 10
 _MOST_DESCRIPTORS = 4
@@ -79,7 +81,8 @@ class Line:
         """
         line = json.dumps(message, sort_keys=True).encode() + b"\n"
         sent = socket.send_fds(self._connection, [line], list(descriptors))
-        self._connection.sendall(line[sent:])
+        if sent < len(line):  # sending nothing to a peer that has answered and left is EPIPE
+            self._connection.sendall(line[sent:])
 
     def hear(self, most: int = _MOST_BYTES) -> dict[str, Any]:
         """The next line.
@@ -233,7 +236,7 @@ def connect(run_dir: Path) -> Line:
         NoAgentError: none is there.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(_PATIENCE_S)
+    connection.settimeout(_ASKING_S)
     try:
         connection.connect(str(run_dir / SOCKET_NAME))
     except OSError as error:

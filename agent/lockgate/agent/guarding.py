@@ -26,6 +26,7 @@ from lockgate.agent.canary.keys import CanaryKeys
 from lockgate.agent.canary.rounds import Rounds
 from lockgate.agent.canary.witness import Witness
 from lockgate.agent.config import AgentSettings, Guarding
+from lockgate.agent.deeds import GuardDeeds
 from lockgate.agent.guard import features as kernel
 from lockgate.agent.guard import systemd
 from lockgate.agent.guard.features import Features
@@ -86,7 +87,8 @@ def run_guard(settings: AgentSettings, neighbours: Neighbours) -> None:
     signal.signal(signal.SIGTERM, lambda *_: guard.stop())
     signal.signal(signal.SIGINT, lambda *_: _take_off(settings))
     proofs = _Proofs(settings, neighbours, zones, guard, witness, quarantine)
-    offer = replace(proofs.offer(), sessions={"release": desk.serve})
+    deeds = GuardDeeds(settings, guarded, guard, neighbours.decider).all()
+    offer = replace(proofs.offer(), sessions={"release": desk.serve}, deeds=deeds)
     with services(settings, neighbours.decider, neighbours.workers, offer):
         guard.arm()
         keep_armed(settings, neighbours.decider, names)

@@ -17,19 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lockgate.scan.words import Word
+from lockgate.wire.agent import GuardState, ZoneHealth
 from lockgate.wire.transfer import GuardChange
 
 #: Without a proof for so many intervals a zone counts as blind.
 INTERVALS_WITHOUT_PROOF = 3
-
-
-class GuardState(Word):
-    """How well a zone is guarded."""
-
-    ENFORCING = "enforcing", "Opens are held, and canaries are refused."
-    DEGRADED = "degraded", "Opens are held, but something that keeps it so is missing."
-    BLIND = "blind", "Opens may pass unseen."
 
 
 _BADNESS = {GuardState.ENFORCING: 0, GuardState.DEGRADED: 1, GuardState.BLIND: 2}
@@ -53,15 +45,6 @@ class ZoneFacts:
     doubts: tuple[str, ...] = ()
     proved: bool = True
     without_proof_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ZoneHealth:
-    """The state of one zone, and why it is no better."""
-
-    zone: str
-    state: GuardState
-    reasons: tuple[str, ...]
 
 
 def judge(zone: ZoneFacts, weaknesses: Iterable[str], interval_s: float) -> ZoneHealth:

@@ -13,10 +13,11 @@ Rules enforced here:
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
+
+from lockgate.agent.libc import LIBC, checked
 
 
 class Capability(IntEnum):
@@ -89,7 +90,6 @@ INTAKE: Mapping[Capability, str] = MappingProxyType(
 _VERSION_3 = 0x20080522
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class _Header(ctypes.Structure):
@@ -118,31 +118,25 @@ def keep_only(kept: Iterable[Capability], *, bounding: Iterable[Capability] | No
     kept = frozenset(kept)
     if _sets()[0].effective >> Capability.SETPCAP & 1:
         _shrink_bounding_set(kept if bounding is None else frozenset(bounding))
-    _check(_LIBC.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "prctl")
+    checked(LIBC.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "prctl")
     sets = _sets()
     for index, one in enumerate(sets):
         mask = sum(1 << bit % 32 for bit in kept if bit // 32 == index)
         one.permitted &= mask
         one.effective = one.permitted
         one.inheritable = 0
-    _check(_LIBC.capset(ctypes.byref(_Header(_VERSION_3, 0)), ctypes.byref(sets)), "capset")
+    checked(LIBC.capset(ctypes.byref(_Header(_VERSION_3, 0)), ctypes.byref(sets)), "capset")
 
 
 def _shrink_bounding_set(kept: frozenset[Capability]) -> None:
     bit = 0
-    while (there := _LIBC.prctl(_PR_CAPBSET_READ, bit, 0, 0, 0)) >= 0:
+    while (there := LIBC.prctl(_PR_CAPBSET_READ, bit, 0, 0, 0)) >= 0:
         if there and bit not in kept:
-            _check(_LIBC.prctl(_PR_CAPBSET_DROP, bit, 0, 0, 0), "prctl")
+            checked(LIBC.prctl(_PR_CAPBSET_DROP, bit, 0, 0, 0), "prctl")
         bit += 1
 
 
 def _sets() -> ctypes.Array[_Set]:
     sets = (_Set * 2)()
-    _check(_LIBC.capget(ctypes.byref(_Header(_VERSION_3, 0)), ctypes.byref(sets)), "capget")
+    checked(LIBC.capget(ctypes.byref(_Header(_VERSION_3, 0)), ctypes.byref(sets)), "capget")
     return sets
-
-
-def _check(result: int, call: str) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{call}: {os.strerror(number)}")

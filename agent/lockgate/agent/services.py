@@ -11,21 +11,27 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import structlog
 
 from lockgate.agent.config import AgentSettings
 from lockgate.agent.control import ControlServer, Session, Verb
-from lockgate.agent.health import GuardState, ZoneFacts, ZoneHealth, judge, worst
+from lockgate.agent.health import ZoneFacts, judge, worst
+from lockgate.agent.health_report import digest_of, health_of, zone_healths
 from lockgate.agent.intake.state import state as intake_state
 from lockgate.agent.metrics import MetricsServer, Page, Sample, render
 from lockgate.agent.uplink.client import ControllerDecider
+from lockgate.agent.uplink.orders import Deeds, OrderError
+from lockgate.agent.uplink.registry import RegistryFeed
+from lockgate.agent.uplink.stream import StreamSettings
 from lockgate.agent.verdicts.deciders import AnyDecider
 from lockgate.agent.verdicts.records import report_records
 from lockgate.agent.workers.pool import WorkerPool
 from lockgate.agent.zone_status import zone_samples, zone_status
 from lockgate.scan.names import escape_name
+from lockgate.wire.agent import AgentHealth, GuardState, Rescan, ZoneHealth
 from lockgate.wire.transfer import GuardChange, Zone
 
 Status: TypeAlias = Callable[[], dict[str, Any]]
@@ -58,7 +64,8 @@ class Offer:
     """What one kind of agent says beside what every agent says.
 
     ``status`` has no states; ``zones`` has one entry for each zone, with its ``state`` and
-    ``reasons``; ``verbs`` and ``sessions`` are what the socket answers beside.
+    ``reasons``; ``verbs`` and ``sessions`` are what the socket answers beside; ``deeds`` what
+    it does when its controller tells it to.
     """
 
     status: Status
@@ -66,6 +73,7 @@ class Offer:
     samples: Callable[[], Iterable[Sample]]
     verbs: Mapping[str, Verb] = field(default_factory=dict)
     sessions: Mapping[str, Session] = field(default_factory=dict)
+    deeds: Deeds = field(default_factory=dict)
 
 
 def unheld(
@@ -88,10 +96,20 @@ def unheld(
 def services(
     settings: AgentSettings, decider: AnyDecider, workers: WorkerPool, offer: Offer
 ) -> Iterator[None]:
-    """The socket, the metrics and the health of a running agent."""
+    """The socket, the metrics, the health and the stream of a running agent."""
+
+    def health() -> AgentHealth:
+        return health_of(offer.zones(), weaknesses(settings, decider, workers), digest_of(settings))
+
+    feed = None
+    if isinstance(decider, ControllerDecider):
+        decider.open_stream(StreamSettings(settings.state_dir, health, offer.deeds))
+        feed = _registry_feed(settings, decider, workers, offer)
+        feed.start()
 
     def status() -> dict[str, Any]:
-        return _status(settings, decider, workers, offer)
+        said = _status(settings, decider, workers, offer)
+        return said if feed is None else {**said, "registry": feed.status()}
 
     def report() -> dict[str, Any]:
         zones = [zone.zone for zone in settings.zones]
@@ -104,8 +122,30 @@ def services(
         yield
     finally:
         control.close()
+        if feed is not None:
+            feed.close()
         if metrics is not None:
             metrics.close()
+
+
+def _registry_feed(
+    settings: AgentSettings, decider: ControllerDecider, workers: WorkerPool, offer: Offer
+) -> RegistryFeed:
+    """Where a new registry comes from: workers look for its keys, in files judged before too."""
+    rescan = offer.deeds.get(Rescan)
+
+    def use(registry: Path | None) -> None:
+        workers.look_for(() if registry is None else (registry,))
+
+    def judge_anew() -> None:
+        if rescan is None:
+            return
+        for zone in settings.zones:
+            with contextlib.suppress(OrderError):
+                rescan(Rescan(zone.zone))
+
+    kept = settings.state_dir / "registry.toml"
+    return RegistryFeed(decider.connection.channel, kept, use, judge_anew)
 
 
 def _status(
@@ -126,7 +166,7 @@ def _status(
 
 
 def _worst_of(zones: Sequence[Mapping[str, Any]]) -> GuardState:
-    return worst(ZoneHealth(z["name"], GuardState(z["state"]), ()) for z in zones)
+    return worst(zone_healths(zones))
 
 
 def _metrics(settings: AgentSettings, status: Status, offer: Offer) -> MetricsServer | None:

@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lockgate.agent.services import announce, host_of, say, services, unheld
 from lockgate.agent.verdicts.deciders import AnyDecider
 from lockgate.agent.verdicts.records import report_records
 from lockgate.agent.watch.audit import Audit
+from lockgate.agent.watch.deeds import WatchDeeds
 from lockgate.agent.watch.inotify import Inotify
 from lockgate.agent.watch.judging import Judging
 from lockgate.agent.watch.monitor import Monitor
@@ -58,7 +60,10 @@ def run_watch(settings: AgentSettings, decider: AnyDecider, workers: WorkerPool)
     signal.signal(signal.SIGIO, signal.SIG_IGN)  # a writer that meets a lease of ours sends it
     names = [zone.zone for zone in settings.zones]
     report_records(settings.state_dir, decider, names)
-    with services(settings, decider, workers, unheld(settings, decider, workers, watch.status)):
+    watched = {one.zone.name: zone for one, zone in zip(settings.zones, zones, strict=True)}
+    deeds = WatchDeeds(watched, watch.at_next_turn).all()
+    offer = replace(unheld(settings, decider, workers, watch.status), deeds=deeds)
+    with services(settings, decider, workers, offer):
         say(f"{mode.value} mode: {_CANNOT[mode]}")
         for zone in zones:
             said = zone.status()

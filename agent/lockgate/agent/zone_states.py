@@ -17,7 +17,8 @@ import structlog
 
 from lockgate.agent.canary.rounds import Rounds
 from lockgate.agent.guard.zones import GuardedZone, is_elsewhere
-from lockgate.agent.health import Changes, ZoneFacts, ZoneHealth, judge
+from lockgate.agent.health import Changes, ZoneFacts, judge
+from lockgate.wire.agent import ZoneHealth
 from lockgate.wire.convert.values import SENTENCE_TEXT
 from lockgate.wire.transfer import GuardChange, Zone
 

@@ -13,8 +13,8 @@ from typing import Any
 from lockgate.agent.canary.proof import Round
 from lockgate.agent.canary.rounds import Tried
 from lockgate.agent.guard.census import OpenFile
-from lockgate.agent.health import GuardState, ZoneHealth
 from lockgate.agent.metrics import Sample
+from lockgate.wire.agent import GuardState, ZoneHealth
 
 
 def zone_status(health: ZoneHealth, path: str, tried: Tried | None = None) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from lockgate.controller.refusals import Refusal, RefusalReason
+from lockgate.controller.store.prepared import Prepared
 from lockgate.controller.store.schema import requests
 
 # Statements of the hot path are built once: building costs more than SQLite's work.
-_ANSWER = select(requests).where(requests.c.request_id == bindparam("request_id"))
-_NEW_ANSWER = insert(requests)
+_ANSWER = Prepared(select(requests).where(requests.c.request_id == bindparam("request_id")))
+_NEW_ANSWER = Prepared(insert(requests))
 
 
 def digest(request: Any) -> bytes:
@@ -36,7 +37,7 @@ def recall(
     connection: Connection, request_id: str, peer: str, content: bytes
 ) -> bytes | Refusal | None:
     """The stored answer, a refusal when the id belongs to something else, None when new."""
-    row = connection.execute(_ANSWER, {"request_id": request_id}).first()
+    row = _ANSWER.first(connection, {"request_id": request_id})
     if row is None:
         return None
     if row.peer != peer or row.digest != content:
@@ -53,8 +54,8 @@ def remember(
     micros: int,
 ) -> None:
     """Store an answer."""
-    connection.execute(
-        _NEW_ANSWER,
+    _NEW_ANSWER.run(
+        connection,
         {
             "request_id": request_id,
             "peer": peer,

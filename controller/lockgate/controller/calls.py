@@ -12,6 +12,7 @@ Rules enforced here:
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +33,6 @@ from lockgate.controller.store.database import StoreError, StoreFullError
 from lockgate.controller.store.writer import Writer
 from lockgate.wire.validate import violations
 
-_MOST_WAITING = 10_000
 _LARGEST_SEQUENCE = 2**63 - 1
 
 log = structlog.get_logger()
@@ -48,6 +48,7 @@ class _Call:
     """What is known of a call before its unit of work runs."""
 
     host: str
+    serial: str
     request_id: str
     sequence: int
     content: bytes
@@ -55,10 +56,18 @@ class _Call:
 
 
 class Calls:
-    """Runs calls against the store."""
+    """Runs calls against the store; more than ``most_waiting`` units of work are not taken."""
 
-    def __init__(self, writer: Writer, ledger: Ledger, trust_domain: str, tally: Tally) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        ledger: Ledger,
+        trust_domain: str,
+        tally: Tally,
+        most_waiting: int = 2048,
+    ) -> None:
         self._writer = writer
+        self._most_waiting = most_waiting
         self._ledger = ledger
         self._trust_domain = trust_domain
         self._limit = RefusalLimit()
@@ -75,27 +84,34 @@ class Calls:
         if not 1 <= request.sequence <= _LARGEST_SEQUENCE:
             return Refusal(RefusalReason.MALFORMED, "sequence: out of range")
         content = answers.digest(request)
-        call = _Call(peer.host, request.request_id, request.sequence, content, now)
-        return await self._submit(partial(self._agent_unit, call, work))
+        call = _Call(peer.host, peer.serial, request.request_id, request.sequence, content, now)
+        return await self.submit(partial(self._agent_unit, call, work))
 
     async def from_stranger(self, request: Any, now: datetime, work: Work) -> bytes | Refusal:
         """Run ``work`` for a peer that has no identity yet, once per request id."""
-        call = _Call("", request.request_id, 0, answers.digest(request), now)
-        return await self._submit(partial(self._answer_unit, call, work))
+        call = _Call("", "", request.request_id, 0, answers.digest(request), now)
+        return await self.submit(partial(self._answer_unit, call, work))
 
-    async def _submit(self, unit: Callable[[Connection], bytes | Refusal]) -> bytes | Refusal:
-        if self._writer.waiting() > _MOST_WAITING:
-            return Refusal(RefusalReason.OVERLOAD)
+    async def submit(self, unit: Callable[[Connection], bytes | Refusal]) -> bytes | Refusal:
+        """Run a unit of work; a refusal when the store cannot take or keep it."""
+        waiting = self._writer.waiting()
+        if waiting > self._most_waiting:
+            chance = random.random()  # noqa: S311  (spreads, hides nothing)
+            pause = refusals.retry_ms(waiting, chance)
+            return Refusal(RefusalReason.OVERLOAD, retry_ms=pause)
         try:
-            return await asyncio.wrap_future(self._writer.submit(unit))
+            return await self._writer.run(unit)
         except StoreFullError:
             return Refusal(RefusalReason.STORE_FULL)
         except StoreError as error:
             log.warning("store unavailable", error=str(error))
             return Refusal(RefusalReason.STORE_UNAVAILABLE)
+        except Exception:
+            log.exception("unit of work failed")
+            return Refusal(RefusalReason.INTERNAL)
 
     def _agent_unit(self, call: _Call, work: Work, connection: Connection) -> bytes | Refusal:
-        refusal = peers.admitted(connection, call.host)
+        refusal = peers.admitted(connection, call.host, call.serial)
         if refusal is not None:
             return refusal
         return self._answer_unit(call, partial(self._counted, call, work), connection)
@@ -126,9 +142,29 @@ class Calls:
         """Record the refusal and end the call with its status."""
         self._tally.add("lockgate_refusals_total", refusal.reason.value)
         await self._record(refusal, name, who or _address(context), _address(context))
-        metadata = ((refusals.REASON_KEY, refusal.reason.value),)
-        await context.abort(refusal.code, refusal.text, metadata)
+        metadata = [(refusals.REASON_KEY, refusal.reason.value)]
+        if refusal.retry_ms:
+            metadata.append((refusals.RETRY_KEY, str(refusal.retry_ms)))
+        await context.abort(refusal.code, refusal.text, tuple(metadata))
         raise AssertionError("abort always raises")
+
+    async def record_rest(self) -> None:
+        """Write how many refusals were not written one by one, if no later one has said so.
+
+        Raises:
+            StoreError: not now; they are counted on.
+        """
+        unwritten = self._limit.take()
+        if not unwritten:
+            return
+        entry = refusals.rest(unwritten, clock.rfc3339(clock.now()))
+        try:
+            await asyncio.wrap_future(
+                self._writer.submit(lambda connection: self._ledger.append(connection, entry))
+            )
+        except StoreError:
+            self._limit.put_back(unwritten)
+            raise
 
     async def _record(self, refusal: Refusal, name: str, who: str, address: str) -> None:
         unwritten = self._limit.admit(address, time.monotonic())
@@ -142,6 +178,7 @@ class Calls:
                 self._writer.submit(lambda connection: self._ledger.append(connection, entry))
             )
         except StoreError as error:
+            self._limit.put_back(unwritten + 1)
             log.warning("refusal not recorded", error=str(error))
 
 

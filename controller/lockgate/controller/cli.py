@@ -10,23 +10,26 @@ Rules enforced here:
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import Connection
 
 from lockgate.controller import config, process
+from lockgate.controller.backup import cli as backup_cli
 from lockgate.controller.config import ControllerSettings
-from lockgate.controller.identity.authority import IdentityError
+from lockgate.controller.identity.faults import IdentityError
+from lockgate.controller.options import AsJson, Config, Dir, Limit
+from lockgate.controller.output import fail, show
+from lockgate.controller.passports import cli as passports_cli
+from lockgate.controller.people import local_cli as people_cli
+from lockgate.controller.refusals import RefusedError
+from lockgate.controller.registry import cli as registry_cli
 from lockgate.controller.store import reading
 from lockgate.controller.store.database import StoreError, open_reader, store_faults
 from lockgate.policy import PolicyError
@@ -39,24 +42,32 @@ app = typer.Typer(
     help="Set up, run and read a controller.",
 )
 
-_FAULTS = (SettingsError, StoreError, IdentityError, PolicyError, RegistryError, OSError)
+app.command("backup")(backup_cli.backup)
+app.command("restore")(backup_cli.restore)
+app.add_typer(people_cli.app, name="person")
+app.add_typer(registry_cli.app, name="registry")
+app.add_typer(passports_cli.app, name="passport")
+
+_FAULTS = (
+    SettingsError,
+    StoreError,
+    IdentityError,
+    PolicyError,
+    RegistryError,
+    RefusedError,
+    OSError,
+)
 
 _ALERT_COLUMNS: tuple[str, ...] = ("id", "created_at", "uid", "ledger_index", "delivery")
 _STATUS_COLUMNS: tuple[str, ...] = (
     "destination",
+    "confirms",
     "delivered_up_to",
     "newest",
     "dead_letters",
     "failures",
     "error",
 )
-
-Dir = Annotated[
-    Path | None, typer.Option("--dir", help="The controller's state folder.", show_default=False)
-]
-Config = Annotated[Path | None, typer.Option("--config", help="Read this file instead of /etc.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="Show the newest so many.")]
 
 
 @app.command()
@@ -65,13 +76,19 @@ def init(
     config_file: Config = None,
     trust_domain: Annotated[str | None, typer.Option(help="Name of this installation.")] = None,
     listen: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    database: Annotated[str | None, typer.Option(help="URL of a PostgreSQL database.")] = None,
 ) -> None:
     """Make the authority, the keys and the store."""
     from lockgate.controller import setup
 
     with _faults():
         process.harden()
-        flags = {"state_dir": state, "trust_domain": trust_domain, "listen": listen}
+        flags = {
+            "state_dir": state,
+            "trust_domain": trust_domain,
+            "listen": listen,
+            "database": database,
+        }
         settings = config.load(config_file, flags)
         made = setup.initialise(settings)
         if state is not None:
@@ -127,14 +144,46 @@ def ban(
     state: Dir = None,
     config_file: Config = None,
 ) -> None:
-    """Refuse an agent from now on, also on connections it holds."""
+    """Refuse an agent until it is unbanned, also on connections it holds."""
     from lockgate.controller import setup
 
     with _faults():
         process.harden()
         settings = config.load(config_file, {"state_dir": state})
-        if not setup.ban(settings, host, reason):
-            _fail(f"no agent is enrolled as {host}")
+        setup.ban(settings, host, reason)
+
+
+@app.command()
+def unban(
+    host: str,
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
+    state: Dir = None,
+    config_file: Config = None,
+) -> None:
+    """Serve a banned agent again, with what it had before."""
+    from lockgate.controller import setup
+
+    with _faults():
+        process.harden()
+        settings = config.load(config_file, {"state_dir": state})
+        setup.unban(settings, host, reason)
+
+
+@app.command()
+def evict(
+    host: str,
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
+    state: Dir = None,
+    config_file: Config = None,
+) -> None:
+    """Revoke an agent's certificates; a new token made for the host brings it back."""
+    from lockgate.controller import setup
+
+    with _faults():
+        process.harden()
+        settings = config.load(config_file, {"state_dir": state})
+        revoked = setup.evict(settings, host, reason)
+        typer.echo(f"evicted {host}; certificates revoked: {revoked}")
 
 
 @app.command()
@@ -144,7 +193,7 @@ def transfers(
     """What was decided, with findings and receipts."""
     rows = _read(state, config_file, lambda c: reading.transfers(c, limit))
     columns = ("decided_at", "host", "path", "verdict", "hold_reason", "rule", "ledger_index")
-    _show(rows, columns, as_json=as_json)
+    show(rows, columns, as_json=as_json)
 
 
 @app.command()
@@ -154,7 +203,7 @@ def incidents(
     """Every key that was found, with hosts, files and transfers."""
     rows = _read(state, config_file, lambda c: reading.incidents_of(c, limit))
     columns = ("last_seen_at", "class", "algorithm", "protected_name", "fingerprint", "hosts")
-    _show(rows, columns, as_json=as_json)
+    show(rows, columns, as_json=as_json)
 
 
 @app.command()
@@ -165,15 +214,26 @@ def alerts(
     as_json: AsJson = False,
     limit: Limit = 100,
     status: Annotated[bool, typer.Option("--status", help="Delivery by destination.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Send a test event to all.")] = False,
 ) -> None:
     """What was told to the outside, and what became of it."""
-    if status:
+    if test:
+        _send_test_event(state, config_file)
+    elif status:
         rows = _read(state, config_file, reading.deliveries)
-        columns = _STATUS_COLUMNS
+        show(rows, _STATUS_COLUMNS, as_json=as_json)
     else:
         rows = _read(state, config_file, lambda c: reading.alerts_of(c, limit))
-        columns = _ALERT_COLUMNS
-    _show(rows, columns, as_json=as_json)
+        show(rows, _ALERT_COLUMNS, as_json=as_json)
+
+
+def _send_test_event(state: Path | None, config_file: Path | None) -> None:
+    from lockgate.controller import setup
+
+    with _faults():
+        process.harden()
+        uid = setup.send_test_event(config.load(config_file, {"state_dir": state}))
+        typer.echo(f"{uid} waits for delivery; see `lockgate controller alerts --status`")
 
 
 @app.command()
@@ -181,11 +241,11 @@ def agents(*, state: Dir = None, config_file: Config = None, as_json: AsJson = F
     """The enrolled agents, and how well their zones are guarded."""
     rows = _read(state, config_file, reading.agents_of)
     if as_json:
-        _show(rows, (), as_json=True)
+        show(rows, (), as_json=True)
         return
     columns = ("host", "last_seen_at", "certificate_expires_at", "banned_at", "zones")
     lines = [{**row, "zones": _zones_as_text(row["zones"])} for row in rows]
-    _show(lines, columns, as_json=False)
+    show(lines, columns, as_json=False)
 
 
 def _zones_as_text(zones: Sequence[dict[str, Any]]) -> str:
@@ -215,30 +275,9 @@ def _read(
 ) -> list[dict[str, Any]]:
     with _faults():
         settings = config.load(config_file, {"state_dir": state})
-        reader = open_reader(settings.database)
+        reader = open_reader(settings.store)
         with store_faults(), reader.connect() as connection:
             return query(connection)
-
-
-def _show(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    if as_json:
-        for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False))
-        return
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(_cell(row[column]) for column in columns))
-    Console(highlight=False, markup=False).print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {item}" for key, item in value.items())
-    return str(value)
 
 
 @contextmanager
@@ -246,9 +285,4 @@ def _faults() -> Iterator[None]:
     try:
         yield
     except _FAULTS as error:
-        _fail(str(error))
-
-
-def _fail(text: str) -> NoReturn:
-    print(f"lockgate controller: {text}", file=sys.stderr)
-    raise typer.Exit(2)
+        fail("controller", str(error))

@@ -25,7 +25,8 @@ def from_micros(micros: int) -> datetime:
 
 def rfc3339(moment: datetime) -> str:
     """``moment`` as text: UTC, microseconds, ``Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='microseconds')}Z"
 
 
 def text(micros: int | None) -> str | None:

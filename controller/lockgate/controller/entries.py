@@ -11,6 +11,8 @@ Rules enforced here:
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -20,6 +22,7 @@ from lockgate.scan.report import Report
 from lockgate.wire.transfer import Decision, GuardChange, Receipt, Transfer, Verdict, Zone
 
 _LISTED = 100
+_LONGEST_QUESTION = 4096
 
 
 def verdict(
@@ -132,5 +135,14 @@ def overdue(
 
 
 def identity(kind: str, now: datetime, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Enrolment, renewal, join token, ban."""
+    """Enrolment, renewal, join token, ban; what becomes of people."""
     return {"kind": kind, "time": rfc3339(now), **fields}
+
+
+def view(call: str, person: str, asked: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """A person, named by id, was shown what ``asked`` selects; by its digest when it is long."""
+    entry = {"kind": "view", "time": rfc3339(now), "call": call, "person": person}
+    text = json.dumps(asked, sort_keys=True).encode()
+    if len(text) > _LONGEST_QUESTION:
+        return {**entry, "asked": {"sha256": hashlib.sha256(text).hexdigest(), "bytes": len(text)}}
+    return {**entry, "asked": dict(asked)}

@@ -12,9 +12,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from lockgate.controller.alerts import outbox
 
@@ -66,7 +68,7 @@ def _lines(sources: Sources) -> Iterator[str]:
     yield from _family("lockgate_writes_waiting", "gauge", "Units of work not yet committed.")
     yield f"lockgate_writes_waiting {sources.waiting()}"
     yield from _family("lockgate_alerts_waiting", "gauge", "Alerts not yet delivered.")
-    with sources.reader.connect() as connection:
+    with suppress(DBAPIError), sources.reader.connect() as connection:
         for row in outbox.status(connection):
             waiting = row["newest"] - row["cursor"]
             yield f'lockgate_alerts_waiting{{destination="{row["name"]}"}} {waiting}'

@@ -15,8 +15,11 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from typing import Any
 
 from lockgate.wire.transfer import Opener
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Opener))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,11 @@ class Personal:
         return "sha256:" + hashlib.sha256(self.salt + text.encode()).hexdigest()
 
 
+def _values(opener: Opener) -> dict[str, Any]:
+    return {name: getattr(opener, name) for name in _FIELDS}
+
+
 def personal(path: str, opener: Opener | None) -> Personal:
     """The fields with a fresh salt; the opener as JSON text."""
-    text = None if opener is None else json.dumps(dataclasses.asdict(opener), ensure_ascii=False)
+    text = None if opener is None else json.dumps(_values(opener), ensure_ascii=False)
     return Personal(path, text, os.urandom(16))

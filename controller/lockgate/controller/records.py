@@ -13,21 +13,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, or_, select, update
 
-from lockgate.controller import entries, incidents, zones
+from lockgate.controller import entries, zones
 from lockgate.controller.alerts import event, outbox
+from lockgate.controller.appending import Ledger
 from lockgate.controller.clock import to_micros
+from lockgate.controller.incidents import sightings
 from lockgate.controller.personal import Personal, personal
-from lockgate.controller.store.schema import findings, receipts, verdicts
+from lockgate.controller.response import KeysSeen, note_misplaced, respond
+from lockgate.controller.store.prepared import Prepared
+from lockgate.controller.store.schema import findings, incidents, receipts, verdicts
 from lockgate.scan.report import FindingClass, Outcome, Report
 from lockgate.wire.transfer import (
     Decision,
     Enforcement,
+    FileIdentity,
     GuardChange,
     Receipt,
     Transfer,
@@ -35,38 +40,42 @@ from lockgate.wire.transfer import (
     Zone,
 )
 
+__all__ = ["Decided", "Ledger", "record_guard", "record_overdue", "record_receipt"]
+__all__ += ["record_verdict", "transfer_host"]
+
 #: The largest integer every database takes; a hostile size may be larger.
 _LARGEST = 2**63 - 1
 
 
+_IDENTITY = tuple(field.name for field in dataclasses.fields(FileIdentity))
+
 # Statements of the hot path are built once: building costs more than SQLite's work.
-_NEW_VERDICT = insert(verdicts)
-_NEW_FINDING = insert(findings)
-_NEW_RECEIPT = insert(receipts)
-_RECEIVED = (
+_NEW_VERDICT = Prepared(insert(verdicts))
+_NEW_FINDING = Prepared(insert(findings))
+_NEW_RECEIPT = Prepared(insert(receipts))
+_RECEIVED = Prepared(
     update(verdicts)
     .where(verdicts.c.transfer_id == bindparam("transfer"))
     .values(receipt_due_at=None)
 )
-_HOST = select(verdicts.c.host).where(verdicts.c.transfer_id == bindparam("transfer_id")).limit(1)
-_KNOWN = select(
-    exists().where(verdicts.c.transfer_id == bindparam("transfer_id"))
-    | exists().where(receipts.c.transfer_id == bindparam("transfer_id"))
+_HOST = Prepared(
+    select(verdicts.c.host).where(verdicts.c.transfer_id == bindparam("transfer_id")).limit(1)
+)
+_KNOWN = Prepared(
+    select(
+        or_(
+            exists().where(verdicts.c.transfer_id == bindparam("transfer_id")),
+            exists().where(receipts.c.transfer_id == bindparam("transfer_id")),
+        ).label("known")
+    )
 )
 _FINDINGS = (
-    select(findings.c.fingerprint, findings.c["class"])
+    select(findings.c.fingerprint, findings.c["class"], incidents.c.id)
     .join(verdicts, verdicts.c.ledger_index == findings.c.ledger_index)
+    .outerjoin(incidents, incidents.c.fingerprint == findings.c.fingerprint)
     .where(verdicts.c.transfer_id == bindparam("transfer_id"))
     .order_by(findings.c.fingerprint)
 )
-
-
-class Ledger(Protocol):
-    """The part of the ledger that writing needs."""
-
-    def append(self, connection: Connection, entry: Any) -> int:
-        """Append in the transaction of ``connection``; the entry's index."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,7 @@ class Decided:
     decision: Decision
     now: datetime
     receipt_due: timedelta
+    keys: KeysSeen = field(default_factory=KeysSeen)
 
 
 def record_verdict(connection: Connection, ledger: Ledger, decided: Decided) -> int:
@@ -95,13 +105,18 @@ def record_verdict(connection: Connection, ledger: Ledger, decided: Decided) -> 
         now=decided.now,
     )
     index = ledger.append(connection, entry)
-    connection.execute(_NEW_VERDICT, {"ledger_index": index, **_verdict_row(decided, clear)})
+    _NEW_VERDICT.run(connection, {"ledger_index": index, **_verdict_row(decided, clear)})
     if report.findings:
-        connection.execute(_NEW_FINDING, _finding_rows(index, report))
-        incidents.record(connection, report, to_micros(decided.now))
+        _NEW_FINDING.run_all(connection, _finding_rows(index, report))
+    found = respond(connection, transfer, report, decided.keys, index, decided.now)
     if _tells_of_verdict(decided):
-        alert = event.verdict_event(transfer, report, decided.decision, index, decided.now)
+        known = event.KeysKnown(
+            {s.finding.fingerprint: s.incident_id for s in found}, decided.keys.ruled
+        )
+        alert = event.verdict_event(transfer, report, decided.decision, index, decided.now, known)
         outbox.put(connection, alert, index, to_micros(decided.now))
+    misplaced = decided.keys.misplaced
+    note_misplaced(connection, ledger, transfer, found, misplaced, index, decided.now)
     return index
 
 
@@ -120,12 +135,12 @@ def record_receipt(
         done, host=host, request_id=request_id, commitment=clear.commitment, now=now
     )
     index = ledger.append(connection, entry)
-    new = not connection.execute(_KNOWN, {"transfer_id": done.transfer_id}).scalar()
-    connection.execute(_NEW_RECEIPT, {"ledger_index": index, **_receipt_row(done, host, clear)})
-    connection.execute(_RECEIVED, {"transfer": done.transfer_id})
+    new = not _KNOWN.scalar(connection, {"transfer_id": done.transfer_id})
+    _NEW_RECEIPT.run(connection, {"ledger_index": index, **_receipt_row(done, host, clear)})
+    _RECEIVED.run(connection, {"transfer": done.transfer_id})
     if _tells_of_receipt(connection, done):
-        found = _found(connection, done.transfer_id)
-        alert = event.receipt_event(done, host, found, index, now, new=new)
+        found, known = _found(connection, done.transfer_id)
+        alert = event.receipt_event(done, host, found, index, now, new=new, known=known)
         outbox.put(connection, alert, index, to_micros(now))
     return index
 
@@ -180,19 +195,23 @@ def record_overdue(connection: Connection, ledger: Ledger, now: datetime) -> int
 
 def transfer_host(connection: Connection, transfer_id: str) -> str | None:
     """The host a transfer belongs to; None when it was never decided here."""
-    return connection.execute(_HOST, {"transfer_id": transfer_id}).scalar()
+    host: str | None = _HOST.scalar(connection, {"transfer_id": transfer_id})
+    return host
 
 
-def _found(connection: Connection, transfer_id: str) -> dict[str, FindingClass]:
-    """The keys in the file of a transfer; none when it was never decided here."""
-    rows = connection.execute(_FINDINGS, {"transfer_id": transfer_id})
-    return {fingerprint: FindingClass(class_) for fingerprint, class_ in rows}
+def _found(
+    connection: Connection, transfer_id: str
+) -> tuple[dict[str, FindingClass], event.KeysKnown]:
+    """The keys in the file of a transfer, and their incidents; none when it was never decided."""
+    rows = connection.execute(_FINDINGS, {"transfer_id": transfer_id}).all()
+    known = {fingerprint: incident for fingerprint, _, incident in rows if incident is not None}
+    return {key: FindingClass(class_) for key, class_, _ in rows}, event.KeysKnown(known)
 
 
 def _tells_of_verdict(decided: Decided) -> bool:
     quiet = decided.decision.verdict is Verdict.ALLOW and decided.report.outcome is Outcome.CLEAN
     no_findings = not decided.report.findings
-    return not incidents.is_canary(decided.report) and not (quiet and no_findings)
+    return not sightings.is_canary(decided.report) and not (quiet and no_findings)
 
 
 def _tells_of_receipt(connection: Connection, done: Receipt) -> bool:
@@ -212,7 +231,7 @@ def _verdict_row(decided: Decided, clear: Personal) -> dict[str, Any]:
         "zone": transfer.zone.name,
         "zone_signing": transfer.zone.signing,
         "boundary": transfer.boundary.value,
-        "identity": json.dumps(dataclasses.asdict(transfer.identity)),
+        "identity": json.dumps({name: getattr(transfer.identity, name) for name in _IDENTITY}),
         "attempted_at": to_micros(transfer.attempt_time),
         "decided_at": to_micros(decided.now),
         **_personal_columns(clear),
@@ -225,7 +244,7 @@ def _verdict_row(decided: Decided, clear: Personal) -> dict[str, Any]:
         "rule": decision.rule,
         "message": decision.message,
         "policy_digest": decision.policy_digest,
-        "canary": incidents.is_canary(report),
+        "canary": sightings.is_canary(report),
         "receipt_due_at": to_micros(decided.now + decided.receipt_due),
     }
 

@@ -16,14 +16,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from lockgate.controller.store.prepared import Prepared
 from lockgate.controller.store.schema import agents, sequence_gaps
 
 Append = Callable[[Mapping[str, Any]], int]
 
 
 # Statements of the hot path are built once: building costs more than SQLite's work.
-_LAST = select(agents.c.last_sequence).where(agents.c.host == bindparam("host"))
-_SEEN = (
+_LAST = Prepared(select(agents.c.last_sequence).where(agents.c.host == bindparam("host")))
+_SEEN = Prepared(
     update(agents)
     .where(agents.c.host == bindparam("agent"))
     .values(last_sequence=bindparam("sequence"), last_seen_at=bindparam("seen_at"))
@@ -34,7 +35,7 @@ def observe(
     connection: Connection, append: Append, host: str, sequence: int, micros: int, time: str
 ) -> None:
     """Record that message ``sequence`` of ``host`` has come, and what that says."""
-    last = connection.execute(_LAST, {"host": host}).scalar()
+    last = _LAST.scalar(connection, {"host": host})
     if last is None or sequence == last + 1:
         pass
     elif sequence > last:
@@ -47,7 +48,7 @@ def observe(
     else:
         rewound = {"host": host, "from": last, "to": sequence}
         append({"kind": "sequence-rewound", "time": time, **rewound})
-    connection.execute(_SEEN, {"agent": host, "sequence": sequence, "seen_at": micros})
+    _SEEN.run(connection, {"agent": host, "sequence": sequence, "seen_at": micros})
 
 
 def _fill(connection: Connection, host: str, sequence: int) -> bool:

@@ -5,37 +5,43 @@ Rules enforced here:
 1. The policy decides in a pure function; this module only brings it what it needs and writes
    down what it said.
 2. An agent speaks for its own host only, and about transfers of its own host only.
-3. A passport is given for an ALLOW of a clean report and nothing else.
+3. A passport is given for an ALLOW of a clean report and nothing else (``passports.issuing``).
+4. What people released is allowed in the unit of work that writes the decision down, and only
+   there (``lockgate.controller.release.effects``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 
 import grpc
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection
 
 from lockgate.controller import clock, records
 from lockgate.controller.calls import Calls, violations_of
+from lockgate.controller.hooks.settings import Hooks
 from lockgate.controller.identity.peers import Peer
-from lockgate.controller.incidents import is_canary
+from lockgate.controller.incidents.sightings import is_canary
+from lockgate.controller.known_keys import KnownKeys, LiveKeys
 from lockgate.controller.metrics import Tally
+from lockgate.controller.passports.issuing import Issuer
+from lockgate.controller.policies.live import LivePolicies
 from lockgate.controller.records import Decided, Ledger
 from lockgate.controller.refusals import Refusal, RefusalReason
-from lockgate.controller.registry import ProtectedKeys
-from lockgate.policy import Policy, decide
+from lockgate.controller.release.effects import Effects
+from lockgate.controller.release.looking import look
+from lockgate.controller.response import KeysSeen
+from lockgate.policy import decide
 from lockgate.scan.names import escape_name
-from lockgate.scan.report import Outcome, Report
+from lockgate.scan.report import Report
 from lockgate.v1 import decision_pb2 as pb
 from lockgate.v1 import decision_pb2_grpc
 from lockgate.wire import convert
-from lockgate.wire.passport import sign
-from lockgate.wire.transfer import Decision, Transfer, Verdict
+from lockgate.wire.transfer import Decision, Transfer
 
 T = TypeVar("T")
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -47,10 +53,30 @@ log = structlog.get_logger()
 class Gate:
     """What decisions are made with."""
 
-    policy: Policy
-    protected: ProtectedKeys
-    passport_key: Ed25519PrivateKey
+    policies: LivePolicies
+    keys: LiveKeys
+    hooks: Hooks
+    passports: Issuer
     receipt_due: timedelta
+
+    def judge(self, seen: Report, transfer: Transfer, now: datetime) -> Judged:
+        """What registry, rulings and policy in force make of what an agent saw."""
+        known = self.keys.current
+        report = known.protected.apply(seen)
+        triaged = known.rulings.apply(report, now)
+        policy = self.policies.current.of_host(transfer.host)
+        decision = triaged.bound(decide(triaged.report, transfer, policy, now))
+        return Judged(report, decision, known, triaged.fingerprints)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A decision of the policy, and what it was made on; ``ruled``: keys that were triaged."""
+
+    report: Report
+    decision: Decision
+    known: KnownKeys
+    ruled: frozenset[str]
 
 
 class DecisionService(decision_pb2_grpc.DecisionServiceServicer):
@@ -61,6 +87,7 @@ class DecisionService(decision_pb2_grpc.DecisionServiceServicer):
         self._ledger = ledger
         self._gate = gate
         self._tally = tally
+        self._releases = Effects(ledger)
 
     async def RequestVerdict(  # noqa: N802  (the name is the contract's)
         self, request: pb.RequestVerdictRequest, context: _Context
@@ -105,10 +132,10 @@ class DecisionService(decision_pb2_grpc.DecisionServiceServicer):
             return Refusal(RefusalReason.WRONG_HOST)
         transfer = convert.transfer_from_wire(request.transfer)
         seen = convert.report_from_wire(request.report, transfer.path)
-        report = self._gate.protected.apply(seen)
         now = clock.now()
-        decision = decide(report, transfer, self._gate.policy, now)
-        envelope = self._passport(report, transfer, decision, now)
+        judged = self._gate.judge(seen, transfer, now)
+        report, decision = judged.report, judged.decision
+        envelope = self._gate.passports.write(report, transfer, decision, now)
         decided = Decided(
             request_id=request.request_id,
             transfer=transfer,
@@ -117,31 +144,44 @@ class DecisionService(decision_pb2_grpc.DecisionServiceServicer):
             decision=decision,
             now=now,
             receipt_due=self._gate.receipt_due,
+            keys=self._keys_seen(report, transfer, judged.known, judged.ruled),
         )
 
+        told = decision
+
         def work(connection: Connection) -> bytes | Refusal:
-            if records.transfer_host(connection, transfer.transfer_id) not in {None, peer.host}:
+            looked = look(connection, transfer, report.sha256)
+            if looked.host not in {None, peer.host}:
                 return Refusal(RefusalReason.WRONG_HOST)
-            index = records.record_verdict(connection, self._ledger, decided)
-            message = convert.decision_to_wire(decision)
+            about = (transfer, report, decision)
+            nonlocal told
+            told = given = self._releases.on_verdict(connection, *about, looked, now)
+            made = replace(decided, decision=given)
+            index = records.record_verdict(connection, self._ledger, made)
+            self._releases.after_verdict(connection, made, looked, index)
+            message = convert.decision_to_wire(given)
             response = pb.RequestVerdictResponse(
-                decision=message, ledger_index=index, passport=envelope
+                decision=message,
+                ledger_index=index,
+                passport=self._gate.passports.given(connection, envelope, transfer, given),
             )
             return response.SerializeToString()
 
         answer = await self._calls.from_agent(peer, request, now, work)
         if not isinstance(answer, Refusal):
-            self._tally.add("lockgate_verdicts_total", decision.verdict.value)
+            self._tally.add("lockgate_verdicts_total", told.verdict.value)
             if is_canary(report):
                 self._tally.add("lockgate_canaries_total", peer.host)
         return answer
 
-    def _passport(
-        self, report: Report, transfer: Transfer, decision: Decision, now: datetime
-    ) -> bytes:
-        if decision.verdict is not Verdict.ALLOW or report.outcome is not Outcome.CLEAN:
-            return b""
-        return sign(report, transfer, decision, self._gate.passport_key, now)
+    def _keys_seen(
+        self, report: Report, transfer: Transfer, known: KnownKeys, ruled: frozenset[str]
+    ) -> KeysSeen:
+        return KeysSeen(
+            ruled=ruled,
+            misplaced=known.protected.misplaced(report, transfer.zone.name),
+            hooks=self._gate.hooks.chosen(report.findings, known.protected),
+        )
 
     async def _receipt(self, request: pb.ReportEnforcementRequest, peer: Peer) -> bytes | Refusal:
         done = convert.receipt_from_wire(request.receipt)
@@ -158,6 +198,7 @@ class DecisionService(decision_pb2_grpc.DecisionServiceServicer):
                 request_id=request.request_id,
                 now=now,
             )
+            self._releases.on_receipt(connection, done, peer.host, now)
             return pb.ReportEnforcementResponse(ledger_index=index).SerializeToString()
 
         answer = await self._calls.from_agent(peer, request, now, work)
@@ -184,6 +225,8 @@ class DecisionService(decision_pb2_grpc.DecisionServiceServicer):
                 detail=detail,
                 now=now,
             )
+            where = (change, peer.host, zone.name)
+            self._gate.passports.on_guard(connection, self._ledger, *where, now)
             return pb.ReportGuardResponse(ledger_index=index).SerializeToString()
 
         answer = await self._calls.from_agent(peer, request, now, work)

@@ -17,7 +17,8 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from lockgate.controller.store.schema import zones
 from lockgate.wire.transfer import GuardChange
 
-_STATES: Mapping[GuardChange, str] = {
+#: The state that a zone is in after a change; others are about something else.
+STATES: Mapping[GuardChange, str] = {
     GuardChange.ARMED: "enforcing",
     GuardChange.RECOVERED: "enforcing",
     GuardChange.DEGRADED: "degraded",
@@ -41,7 +42,7 @@ def record(
     micros: int,
 ) -> None:
     """Keep what an agent told of a zone."""
-    state = _STATES.get(change)
+    state = STATES.get(change)
     if state is None:
         return
     here = {"at_host": host, "at_zone": zone}

@@ -4,7 +4,8 @@ Rules enforced here:
 
 1. An expression sees ``report`` and ``transfer`` (messages of ``lockgate.v1``) and ``now``,
    and nothing else; a field that does not exist is an error at load.
-2. Its length is bounded, and the engine bounds the steps of its evaluation.
+2. Its length is bounded, the engine bounds the steps of its evaluation, and what its worst
+   case costs is bounded when it is loaded (:mod:`lockgate.policy.cost`).
 3. It counts as independent of the opener only if the checked syntax tree has no value of type
    Opener and no field of that name, and its text uses ``transfer`` only to select a field.
 
@@ -22,7 +23,9 @@ from typing import Any
 from cel_expr_python import cel
 from google.protobuf import descriptor_pool
 
-from lockgate.policy.model import EvaluationError, PolicyError
+from lockgate.policy.complaint import PACKAGE, Complaint, complaints
+from lockgate.policy.cost import LARGEST, worst_case
+from lockgate.policy.model import EvaluationError
 from lockgate.scan.report import Report
 from lockgate.v1 import report_pb2, transfer_pb2
 from lockgate.wire.convert import report_to_wire, transfer_to_wire
@@ -32,7 +35,14 @@ from lockgate.wire.transfer import Transfer
 LONGEST = 4096
 
 _WHOLE_TRANSFER = re.compile(r"\btransfer\b(?!\s*\.\s*[a-z_])")
-_POSITION = re.compile(r"<input>:(\d+):(\d+): (.*)")
+
+
+class ExpressionError(Exception):
+    """The text is no expression of this language; with every complaint about it."""
+
+    def __init__(self, *found: Complaint) -> None:
+        super().__init__("; ".join(complaint.message for complaint in found))
+        self.complaints = found
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,8 @@ class CelExpression:
         """Its value for what :func:`subject_of` made.
 
         Raises:
-            EvaluationError: no value (such as a division by zero), or the budget is spent.
+            EvaluationError: no value (such as a division by zero), or more steps than the
+                engine's bound.
         """
         try:
             value = self.program.eval(subject).value()
@@ -65,7 +76,7 @@ def _environment() -> Any:
     return cel.NewEnv(
         descriptor_pool.Default(),
         variables={"report": report, "transfer": transfer, "now": cel.Type.TIMESTAMP},
-        container="lockgate.v1",
+        container=PACKAGE,
     )
 
 
@@ -73,29 +84,24 @@ def compile_expression(text: str) -> CelExpression:
     """Check ``text`` against the messages.
 
     Raises:
-        PolicyError: with line and column inside the expression.
+        ExpressionError: what is wrong with it, and where.
     """
     if len(text) > LONGEST:
-        raise PolicyError(f"expression of more than {LONGEST} characters")
+        raise ExpressionError(Complaint(0, f"expression of more than {LONGEST} characters"))
     try:
         program = _environment().compile(text)
     except Exception as error:  # noqa: BLE001  (the engine raises plain RuntimeError and others)
-        raise PolicyError(_complaint(str(error))) from None
+        raise ExpressionError(*complaints(text, str(error))) from None
     if program.return_type() != cel.Type.BOOL:
         kind = program.return_type().name()
-        raise PolicyError(f"the expression is {kind}, not a truth value")
+        raise ExpressionError(Complaint(0, f"the expression is {kind}, not a truth value"))
     tree = program.serialize()
+    cost = worst_case(tree)
+    if cost > LARGEST:
+        why = f"may cost {cost // LARGEST + 1} times what one evaluation is allowed"
+        raise ExpressionError(Complaint(0, f"{why}; do less inside of all, exists, map and filter"))
     reads = b"pener" in tree or "opener" in text or bool(_WHOLE_TRANSFER.search(text))
     return CelExpression(text, reads, program)
-
-
-def _complaint(text: str) -> str:
-    found = _POSITION.search(text)
-    return (
-        f"expression {found[1]}:{found[2]}: {found[3]}"
-        if found
-        else text.split("\n", maxsplit=1)[0]
-    )
 
 
 def subject_of(report: Report, transfer: Transfer, now: datetime) -> Any:

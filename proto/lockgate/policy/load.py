@@ -8,6 +8,8 @@ Rules enforced here:
    a policy that could never apply is a mistake.
 3. The digest is the SHA-256 of the content, not of its spelling: comments and order of
    documents do not change it.
+4. Documents of the kind TransferPolicyTest may stand beside the policy and are no part of it
+   (:mod:`lockgate.policy.testing`).
 """
 
 from __future__ import annotations
@@ -15,38 +17,48 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from lockgate.policy.document import Value, documents
+from lockgate.policy.document import MOST_FAULTS, Source, Value, documents, read
 from lockgate.policy.model import (
     Action,
     Binding,
+    Condition,
     Expression,
     FailurePolicy,
+    Fault,
     Policy,
     PolicyError,
     Rule,
     TransferPolicy,
     Wait,
+    nearest,
 )
+from lockgate.policy.plain import content_of
+from lockgate.policy.releasing import release_terms
 from lockgate.wire.transfer import Boundary, HoldReason, Verdict
 
 API_VERSION = "lockgate.dev/v1"
+TEST_KIND = "TransferPolicyTest"
 
-_DOCUMENT = ("apiVersion", "kind", "metadata", "spec")
-_RULE = (
-    "name",
-    "expression",
-    "verdict",
-    "message",
-    "warning",
-    "page",
-    "holdReason",
-    "wait",
-    "cache",
-)
+_POLICY_KIND = "TransferPolicy"
+_BINDING_KIND = "TransferPolicyBinding"
+_KINDS = (_POLICY_KIND, _BINDING_KIND, TEST_KIND)
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """What has been read so far. ``places``: where each policy is named, for complaints."""
+
+    policies: dict[str, TransferPolicy] = field(default_factory=dict)
+    bindings: dict[str, Binding] = field(default_factory=dict)
+    contents: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    places: dict[str, Value] = field(default_factory=dict)
 
 
 def load(sources: Sequence[Path]) -> Policy:
@@ -55,90 +67,172 @@ def load(sources: Sequence[Path]) -> Policy:
     Raises:
         PolicyError: anything at all is wrong; nothing of the policy is used then.
     """
-    policies: dict[str, TransferPolicy] = {}
-    bindings: dict[str, Binding] = {}
-    contents: list[str] = []
+    faults: list[Fault] = []
+    texts: list[Source] = []
     for source in sources:
-        for document, content in documents(source):
-            _load_document(document, policies, bindings)
-            contents.append(json.dumps(content, sort_keys=True, separators=(",", ":"), default=str))
-    bound = {binding.policy for binding in bindings.values()}
-    for name in bound ^ policies.keys():
-        what = "a binding names it, but it is not there" if name in bound else "no binding names it"
-        raise PolicyError(f'policy "{name}": {what}')
-    if not policies:
-        raise PolicyError("there is no policy in " + ", ".join(map(str, sources)))
-    digest = hashlib.sha256("\n".join(sorted(contents)).encode()).hexdigest()
-    return Policy(tuple(policies.values()), tuple(bindings.values()), digest)
+        try:
+            texts.append(read(source))
+        except PolicyError as error:
+            faults += error.faults
+    return load_texts(texts, faults)
+
+
+def load_texts(sources: Sequence[Source], faults: Sequence[Fault] = ()) -> Policy:
+    """The policy of texts that were read already; ``faults`` are those known of it before.
+
+    Raises:
+        PolicyError: every fault of all of them.
+    """
+    loaded = _Loaded(faults=list(faults))
+    for source in sources:
+        try:
+            for document in documents(source):
+                _load_document(document, loaded)
+                if len(loaded.faults) >= MOST_FAULTS:
+                    break
+        except PolicyError as error:
+            loaded.faults += error.faults
+    if not loaded.faults:
+        _check_names(loaded, sources)
+    if loaded.faults:
+        raise PolicyError(*loaded.faults)
+    digest = hashlib.sha256("\n".join(sorted(loaded.contents)).encode()).hexdigest()
+    return Policy(tuple(loaded.policies.values()), tuple(loaded.bindings.values()), digest)
 
 
 @cache
 def default_policy() -> Policy:
     """The policy that is shipped: ``default.yaml`` beside this module."""
-    return load([Path(__file__).with_name("default.yaml")])
+    return load([DEFAULT])
 
 
-def _load_document(
-    document: Value, policies: dict[str, TransferPolicy], bindings: dict[str, Binding]
-) -> None:
-    table = document.table(_DOCUMENT, _DOCUMENT)
-    if table["apiVersion"].text() != API_VERSION:
-        raise table["apiVersion"].fault(f"expected {API_VERSION}")
-    name = table["metadata"].table(("name",), ("name",))["name"]
-    kind = table["kind"].text()
-    if kind not in {"TransferPolicy", "TransferPolicyBinding"}:
-        raise table["kind"].fault("expected TransferPolicy or TransferPolicyBinding")
-    if name.text() in (policies if kind == "TransferPolicy" else bindings):
+DEFAULT = Path(__file__).with_name("default.yaml")
+
+
+def frame_of(document: Value) -> dict[str, Any]:
+    """What every document has: its ``kind``, its name (``metadata``), and its unread ``spec``.
+
+    Raises:
+        PolicyError: it is no document of this language.
+    """
+    readers = {"apiVersion": _api_version, "kind": _kind, "metadata": _metadata, "spec": _as_it_is}
+    return document.fields(readers, readers)
+
+
+def _api_version(value: Value) -> str:
+    if value.text() != API_VERSION:
+        raise value.fault(f"expected {API_VERSION}")
+    return API_VERSION
+
+
+def _kind(value: Value) -> str:
+    if value.text() not in _KINDS:
+        expected = f"expected {_POLICY_KIND}, {_BINDING_KIND} or {TEST_KIND}"
+        raise value.fault(expected, nearest(value.text(), _KINDS))
+    return value.text()
+
+
+def _metadata(value: Value) -> Value:
+    name: Value = value.fields({"name": _as_it_is}, ("name",))["name"]
+    name.text()
+    return name
+
+
+def _as_it_is(value: Value) -> Value:
+    return value
+
+
+def _load_document(document: Value, loaded: _Loaded) -> None:
+    try:
+        frame = frame_of(document)
+        named, spec = frame["metadata"], frame["spec"]
+        if frame["kind"] == _POLICY_KIND:
+            _add(loaded.policies, named, frame["kind"])[named.text()] = _policy(named.text(), spec)
+            loaded.places[named.text()] = named
+        elif frame["kind"] == _BINDING_KIND:
+            binding = _binding(named.text(), spec)
+            _add(loaded.bindings, named, frame["kind"])[named.text()] = binding
+            loaded.places.setdefault(binding.policy, named)
+        else:
+            return
+    except PolicyError as error:
+        loaded.faults += error.faults
+        return
+    content = content_of(document.node)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    loaded.contents.append(text)
+
+
+def _add(known: dict[str, Any], name: Value, kind: str) -> dict[str, Any]:
+    if name.text() in known:
         raise name.fault(f"another {kind} has this name")
-    if kind == "TransferPolicy":
-        policies[name.text()] = _policy(name.text(), table["spec"])
-    else:
-        bindings[name.text()] = _binding(table["spec"])
+    return known
+
+
+def _check_names(loaded: _Loaded, sources: Sequence[Source]) -> None:
+    """Every policy is bound, and every bound policy is there."""
+    bound = {binding.policy for binding in loaded.bindings.values()}
+    for name in sorted(bound - loaded.policies.keys()):
+        why = f'policy "{name}": a binding names it, but it is not there'
+        near = nearest(name, loaded.policies)
+        loaded.faults += loaded.places[name].fault(why, near).faults
+    for name in sorted(loaded.policies.keys() - bound):
+        why = f'policy "{name}": no binding names it'
+        loaded.faults += loaded.places[name].fault(why).faults
+    if not loaded.policies:
+        names = ", ".join(source.name for source in sources)
+        loaded.faults.append(Fault(names, message="there is no policy in it"))
 
 
 def _policy(name: str, spec: Value) -> TransferPolicy:
-    table = spec.table(("failurePolicy", "matchConditions", "rules"), ("rules",))
-    conditions = table["matchConditions"].items() if "matchConditions" in table else []
-    rules = tuple(_rule(value) for value in table["rules"].items())
-    names = [rule.name for rule in rules]
-    if not rules or len(set(names)) != len(names):
-        raise table["rules"].fault("expected at least one rule, each with its own name")
-    chosen = table.get("failurePolicy")
+    readers = {
+        "failurePolicy": lambda value: value.choice(FailurePolicy),
+        "matchConditions": lambda value: value.each(_condition),
+        "rules": _rules,
+    }
+    read = spec.fields(readers, ("rules",))
     return TransferPolicy(
         name=name,
-        failure_policy=chosen.choice(FailurePolicy) if chosen else FailurePolicy.FAIL,
-        conditions=tuple(_condition(value) for value in conditions),
-        rules=rules,
+        failure_policy=read.get("failurePolicy", FailurePolicy.FAIL),
+        conditions=read.get("matchConditions", ()),
+        rules=read["rules"],
     )
 
 
-def _condition(value: Value) -> Expression:
-    names = ("name", "expression")
-    return _expression(value.table(names, names)["expression"])
+def _condition(value: Value) -> Condition:
+    readers = {"name": Value.text, "expression": _expression}
+    return Condition(**value.fields(readers, readers))
+
+
+def _rules(value: Value) -> tuple[Rule, ...]:
+    rules = value.each(_rule)
+    if not rules or len({rule.name for rule in rules}) != len(rules):
+        raise value.fault("expected at least one rule, each with its own name")
+    return rules
 
 
 def _rule(value: Value) -> Rule:
-    table = value.table(_RULE, ("name", "expression", "verdict"))
-    verdict = table["verdict"].choice(Verdict)
+    read = value.fields(_RULE, ("name", "expression", "verdict"))
     for key, needed in (("cache", Verdict.ALLOW), ("holdReason", Verdict.HOLD)):
-        if key in table and verdict is not needed:
-            raise table[key].fault(f"only a rule with verdict {needed} has it")
+        if key in read and read["verdict"] is not needed:
+            raise value.fault(f'"{key}": only a rule with verdict {needed} has it')
+    if "release" in read and read["verdict"] is Verdict.ALLOW:
+        raise value.fault('"release": a rule with verdict ALLOW has nothing to release')
     return Rule(
-        name=table["name"].text(),
-        expression=_expression(table["expression"]),
-        verdict=verdict,
-        message=table["message"].text() if "message" in table else "",
-        warning=table["warning"].text() if "warning" in table else "",
-        page=table["page"].truth() if "page" in table else False,
-        hold_reason=_hold_reason(table.get("holdReason")),
-        wait=_wait(table["wait"]) if "wait" in table else None,
-        cache=_cache(table["cache"]) if "cache" in table else None,
+        name=read["name"],
+        expression=read["expression"],
+        verdict=read["verdict"],
+        message=read.get("message", ""),
+        warning=read.get("warning", ""),
+        page=read.get("page", False),
+        hold_reason=read.get("holdReason", HoldReason.POLICY),
+        wait=read.get("wait"),
+        cache=read.get("cache"),
+        release=read.get("release"),
     )
 
 
-def _hold_reason(value: Value | None) -> HoldReason:
-    if value is None:
-        return HoldReason.POLICY
+def _hold_reason(value: Value) -> HoldReason:
     reason = value.choice(HoldReason)
     if reason not in {HoldReason.POLICY, HoldReason.GAP}:
         raise value.fault("a rule holds for policy or for gap")
@@ -146,41 +240,68 @@ def _hold_reason(value: Value | None) -> HoldReason:
 
 
 def _wait(value: Value) -> Wait:
-    table = value.table(("for", "within"), ("for", "within"))
-    return Wait(table["for"].text(), table["within"].duration())
+    read = value.fields({"for": Value.text, "within": Value.duration}, ("for", "within"))
+    return Wait(read["for"], read["within"])
 
 
 def _cache(value: Value) -> timedelta:
-    return value.table(("for",), ("for",))["for"].duration()
+    span: timedelta = value.fields({"for": Value.duration}, ("for",))["for"]
+    return span
 
 
 def _expression(value: Value) -> Expression:
-    from lockgate.policy.expression import compile_expression
+    from lockgate.policy.expression import ExpressionError, compile_expression
 
     try:
         return compile_expression(value.text())
-    except PolicyError as error:
-        raise value.fault(str(error)) from None
+    except ExpressionError as error:
+        faults = (value.fault(c.message, c.nearest, at=c.offset).faults for c in error.complaints)
+        raise PolicyError(*(fault for found in faults for fault in found)) from None
 
 
-def _binding(spec: Value) -> Binding:
-    table = spec.table(("policyName", "matchResources", "actions"), ("policyName", "actions"))
-    resources = ("zones", "boundaries", "hosts")
-    matched = table["matchResources"].table(resources) if "matchResources" in table else {}
-    actions = frozenset(value.choice(Action) for value in table["actions"].items())
-    if not actions:
-        raise table["actions"].fault("expected at least one of Deny, Warn, Audit")
+def _binding(name: str, spec: Value) -> Binding:
+    readers = {"policyName": Value.text, "matchResources": _resources, "actions": _actions}
+    read = spec.fields(readers, ("policyName", "actions"))
+    matched = read.get("matchResources", {})
     return Binding(
-        policy=table["policyName"].text(),
-        zones=_names(matched.get("zones")),
-        boundaries=frozenset(
-            value.choice(Boundary).value
-            for value in (matched["boundaries"].items() if "boundaries" in matched else [])
-        ),
-        hosts=_names(matched.get("hosts")),
-        actions=actions,
+        name=name,
+        policy=read["policyName"],
+        zones=matched.get("zones", frozenset()),
+        boundaries=matched.get("boundaries", frozenset()),
+        hosts=matched.get("hosts", frozenset()),
+        actions=read["actions"],
     )
 
 
-def _names(value: Value | None) -> frozenset[str]:
-    return frozenset(item.text() for item in value.items()) if value else frozenset()
+def _resources(value: Value) -> dict[str, frozenset[str]]:
+    readers = {"zones": _names, "boundaries": _boundaries, "hosts": _names}
+    return value.fields(readers)
+
+
+def _actions(value: Value) -> frozenset[Action]:
+    actions = frozenset(value.each(lambda item: item.choice(Action)))
+    if not actions:
+        raise value.fault("expected at least one of Deny, Warn, Audit")
+    return actions
+
+
+def _boundaries(value: Value) -> frozenset[str]:
+    return frozenset(boundary.value for boundary in value.each(lambda v: v.choice(Boundary)))
+
+
+def _names(value: Value) -> frozenset[str]:
+    return frozenset(value.each(Value.text))
+
+
+_RULE = {
+    "name": Value.text,
+    "expression": _expression,
+    "verdict": lambda value: value.choice(Verdict),
+    "message": Value.text,
+    "warning": Value.text,
+    "page": Value.truth,
+    "holdReason": _hold_reason,
+    "wait": _wait,
+    "cache": _cache,
+    "release": release_terms,
+}

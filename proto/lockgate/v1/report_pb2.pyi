@@ -73,6 +73,17 @@ class Proof(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROOF_BIGNUM_STRUCTURE: _ClassVar[Proof]
     PROOF_REGISTERED: _ClassVar[Proof]
     PROOF_SEALED_STRUCTURE: _ClassVar[Proof]
+    PROOF_RSA_CRT_EXPONENT: _ClassVar[Proof]
+    PROOF_DH_RELATION: _ClassVar[Proof]
+    PROOF_AES_SCHEDULE: _ClassVar[Proof]
+    PROOF_SHIELDED: _ClassVar[Proof]
+    PROOF_CHECKSUM: _ClassVar[Proof]
+    PROOF_DEFAULT_PASSWORD: _ClassVar[Proof]
+    PROOF_TOKEN_STRUCTURE: _ClassVar[Proof]
+    PROOF_SECRET_IN_STRUCTURE: _ClassVar[Proof]
+    PROOF_PQC_RELATION: _ClassVar[Proof]
+    PROOF_GENERATOR_STATE: _ClassVar[Proof]
+    PROOF_SALTED_FINGERPRINT: _ClassVar[Proof]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_CLEAN: Outcome
 OUTCOME_FOUND: Outcome
@@ -125,6 +136,17 @@ PROOF_CHECK_INTEGERS: Proof
 PROOF_BIGNUM_STRUCTURE: Proof
 PROOF_REGISTERED: Proof
 PROOF_SEALED_STRUCTURE: Proof
+PROOF_RSA_CRT_EXPONENT: Proof
+PROOF_DH_RELATION: Proof
+PROOF_AES_SCHEDULE: Proof
+PROOF_SHIELDED: Proof
+PROOF_CHECKSUM: Proof
+PROOF_DEFAULT_PASSWORD: Proof
+PROOF_TOKEN_STRUCTURE: Proof
+PROOF_SECRET_IN_STRUCTURE: Proof
+PROOF_PQC_RELATION: Proof
+PROOF_GENERATOR_STATE: Proof
+PROOF_SALTED_FINGERPRINT: Proof
 
 class Occurrence(_message.Message):
     __slots__ = ("format", "offset", "length", "member", "address")

@@ -15,7 +15,9 @@ from __future__ import annotations
 import hashlib
 import socket
 import ssl
+import threading
 from collections.abc import Callable
+from typing import cast
 
 import grpc
 
@@ -23,7 +25,8 @@ import grpc
 MESSAGE_LIMIT = 4 * 1024 * 1024
 
 #: Every channel of an agent: bounded messages, a ping after 30 s of silence, 10 s to answer; a
-#: controller that is back is noticed within seconds, however long it was away.
+#: controller that is back is noticed within seconds, however long it was away. An attempt to
+#: connect has time enough for a controller that all agents call at once.
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MESSAGE_LIMIT),
     ("grpc.max_send_message_length", MESSAGE_LIMIT),
@@ -31,7 +34,7 @@ CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.min_reconnect_backoff_ms", 10_000),
     ("grpc.max_reconnect_backoff_ms", 2000),
 )
 
@@ -54,13 +57,28 @@ def rotating_server_credentials(
 
     ``client_ca``: clients must show a certificate of this CA; None: they need none.
     """
+    shown = current()
+    lock = threading.Lock()
 
     def configuration() -> grpc.ServerCertificateConfiguration:
-        chain, key = current()
+        chain, key = shown
         return grpc.ssl_server_certificate_configuration([(key, chain)], client_ca)
 
+    def changed() -> grpc.ServerCertificateConfiguration | None:
+        # gRPC's threads ask at each handshake. What they are given replaces what handshakes of
+        # other threads still use, and in a storm of them that crashes: None while nothing is new.
+        nonlocal shown
+        with lock:
+            fresh = current()
+            if fresh == shown:
+                return None
+            shown = fresh
+            return configuration()
+
+    # None is documented (gRPC: "no change"), and missing in the stubs.
+    ask = cast("Callable[[], grpc.ServerCertificateConfiguration]", changed)
     return grpc.dynamic_ssl_server_credentials(
-        configuration(), configuration, require_client_authentication=client_ca is not None
+        configuration(), ask, require_client_authentication=client_ca is not None
     )
 
 

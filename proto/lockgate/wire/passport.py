@@ -2,41 +2,71 @@
 
 Rules enforced here:
 
-1. A passport is an in-toto Statement (v1) in a DSSE envelope (v1), signed with Ed25519 over
-   the pre-authentication encoding, so that stock tools can verify it.
-2. It speaks of one SHA-256 and says what was looked at and with which rules, under which
-   policy, for which boundary and zone, and until when.
+1. A passport is an in-toto Statement (v1) in a DSSE envelope, so that stock tools can verify it.
+2. It speaks of one SHA-256 and says what was looked at and with which rules, under which policy,
+   from which zone over which boundary, to which zone and recipient, and until when.
 3. A passport is given only for an ALLOW of a clean report.
-4. Verification is total: whatever is not a valid passport is a :class:`PassportError`.
+4. Verification is total: whatever is not a valid passport for what it is shown for is a
+   :class:`PassportError` with a word of a closed list. Where something is asked for that the
+   passport does not say, it is refused.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from lockgate.scan.report import Outcome, Report
+from lockgate.scan.words import Word
+from lockgate.wire import dsse
 from lockgate.wire.transfer import Decision, Transfer, Verdict
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://lockgate.dev/passport/v1"
 LIFE = timedelta(days=7)
+#: By how much the clocks of two sites may differ.
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class PassportFault(Word):
+    """Why a passport is refused."""
+
+    NOT_SIGNED = "not-signed", "Not a DSSE envelope, or not signed by this key."
+    NOT_A_PASSPORT = "not-a-passport", "A signed statement, but not a passport."
+    OTHER_BYTES = "other-bytes", "The passport is for other bytes."
+    EXPIRED = "expired", "The passport has expired."
+    NOT_YET_VALID = "not-yet-valid", "The passport was issued in the future; is the clock right?"
+    OTHER_FROM_ZONE = "other-from-zone", "The passport is for files of another zone."
+    OTHER_TO_ZONE = "other-to-zone", "The passport does not name this receiving zone."
+    OTHER_BOUNDARY = "other-boundary", "The passport is for another boundary."
+    OTHER_RECIPIENT = "other-recipient", "The passport does not name this recipient."
+    REVOKED = "revoked", "The passport has been revoked."
+    REVOCATION_LIST = "revocation-list", "The list of revocations cannot be relied on."
 
 
 class PassportError(Exception):
-    """Not a passport, not signed by this key, for other bytes, or expired."""
+    """A passport is refused."""
+
+    def __init__(self, fault: PassportFault, detail: str = "") -> None:
+        super().__init__(fault.explanation + (f" ({detail})" if detail else ""))
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """For whom and how long. An empty ``to_zone`` or ``recipient`` names nobody."""
+
+    to_zone: str = ""
+    recipient: str = ""
+    life: timedelta = LIFE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +74,34 @@ class Passport:
     """A verified passport. ``predicate`` holds all that it says."""
 
     sha256: str
-    zone: str
+    transfer_id: str
+    host: str
+    from_zone: str
+    to_zone: str
     boundary: str
+    recipient: str
+    issued: datetime
     expires: datetime
     predicate: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """What a receiver knows of the way of a file; None: not asked."""
+
+    from_zone: str | None = None
+    to_zone: str | None = None
+    boundary: str | None = None
+    recipient: str | None = None
+
+
 def sign(
-    report: Report, transfer: Transfer, decision: Decision, key: Ed25519PrivateKey, now: datetime
+    report: Report,
+    transfer: Transfer,
+    decision: Decision,
+    key: Ed25519PrivateKey,
+    now: datetime,
+    terms: Terms | None = None,
 ) -> bytes:
     """The passport of a transfer that was allowed: a DSSE envelope as JSON.
 
@@ -61,19 +111,12 @@ def sign(
     clean = report.outcome is Outcome.CLEAN and report.sha256 is not None
     if decision.verdict is not Verdict.ALLOW or not clean:
         raise ValueError("a passport is for an ALLOW of a clean report")
-    payload = _json(_statement(report, transfer, decision, now))
-    public = key.public_key().public_bytes_raw()
-    signature = {
-        "keyid": hashlib.sha256(public).hexdigest(),
-        "sig": _base64(key.sign(_encoding(payload))),
-    }
-    return _json(
-        {"payloadType": PAYLOAD_TYPE, "payload": _base64(payload), "signatures": [signature]}
-    )
+    statement = _statement(report, transfer, decision, now, terms or Terms())
+    return dsse.sign(PAYLOAD_TYPE, statement, key)
 
 
 def _statement(
-    report: Report, transfer: Transfer, decision: Decision, now: datetime
+    report: Report, transfer: Transfer, decision: Decision, now: datetime, terms: Terms
 ) -> dict[str, Any]:
     engine = report.engine
     return {
@@ -82,8 +125,10 @@ def _statement(
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             "transferId": transfer.transfer_id,
-            "zone": transfer.zone.name,
+            "fromZone": transfer.zone.name,
+            "toZone": terms.to_zone,
             "boundary": transfer.boundary.value,
+            "recipient": terms.recipient,
             "host": transfer.host,
             "policyDigest": {"sha256": decision.policy_digest},
             "rule": decision.rule,
@@ -91,33 +136,54 @@ def _statement(
             "engine": {"version": engine.version, "profile": engine.profile},
             "rulePack": engine.rule_pack,
             "searches": list(engine.searches),
-            "issued": now.astimezone(UTC).strftime(_TIME),
-            "expires": (now + LIFE).astimezone(UTC).strftime(_TIME),
+            "issued": _time_text(now),
+            "expires": _time_text(now + terms.life),
         },
     }
 
 
-def verify(envelope: bytes, key: Ed25519PublicKey, sha256: str, now: datetime) -> Passport:
-    """The passport in ``envelope``, if ``key`` signed it for the bytes with this SHA-256.
+def _time_text(time: datetime) -> str:
+    """A time as passports say it: that of :data:`TIME`, at a tenth of what strftime costs."""
+    whole = time.astimezone(UTC).replace(microsecond=0, tzinfo=None)
+    return f"{whole.isoformat()}Z"
+
+
+def verify(
+    envelope: bytes,
+    key: Ed25519PublicKey,
+    sha256: str,
+    now: datetime,
+    crossing: Crossing | None = None,
+) -> Passport:
+    """The passport in ``envelope``, if ``key`` signed it for these bytes and this crossing.
 
     Raises:
         PassportError: see there.
     """
     try:
-        outer = json.loads(envelope)
-        payload = base64.b64decode(outer["payload"], validate=True)
-        signatures = [base64.b64decode(s["sig"], validate=True) for s in outer["signatures"]]
-        typed = outer["payloadType"] == PAYLOAD_TYPE
-    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
-        raise PassportError("not a DSSE envelope") from None
-    if not typed or not any(_signed(key, signature, payload) for signature in signatures):
-        raise PassportError("not signed by this key")
-    passport = _read(payload)
+        passport = _read(dsse.opened(PAYLOAD_TYPE, envelope, key))
+    except dsse.EnvelopeError:
+        raise PassportError(PassportFault.NOT_SIGNED) from None
     if passport.sha256 != sha256:
-        raise PassportError("the passport is for other bytes")
+        raise PassportError(PassportFault.OTHER_BYTES)
     if now >= passport.expires:
-        raise PassportError("the passport has expired")
+        raise PassportError(PassportFault.EXPIRED, f"{passport.expires:{TIME}}")
+    if now < passport.issued - CLOCK_TOLERANCE:
+        raise PassportError(PassportFault.NOT_YET_VALID, f"{passport.issued:{TIME}}")
+    _check(passport, crossing or Crossing())
     return passport
+
+
+def _check(passport: Passport, crossing: Crossing) -> None:
+    wanted = (
+        (crossing.from_zone, passport.from_zone, PassportFault.OTHER_FROM_ZONE),
+        (crossing.to_zone, passport.to_zone, PassportFault.OTHER_TO_ZONE),
+        (crossing.boundary, passport.boundary, PassportFault.OTHER_BOUNDARY),
+        (crossing.recipient, passport.recipient, PassportFault.OTHER_RECIPIENT),
+    )
+    for expected, said, fault in wanted:
+        if expected is not None and (not said or expected != said):
+            raise PassportError(fault, f"it names {said}" if said else "it names none")
 
 
 def _read(payload: bytes) -> Passport:
@@ -125,39 +191,30 @@ def _read(payload: bytes) -> Passport:
         statement = json.loads(payload)
         predicate = statement["predicate"]
         if (statement["_type"], statement["predicateType"]) != (STATEMENT_TYPE, PREDICATE_TYPE):
-            raise PassportError("a signed statement, but not a passport")
+            raise PassportError(PassportFault.NOT_A_PASSPORT)
+        (subject,), coverage = statement["subject"], predicate["coverage"]
+        if not predicate["rulePack"] or coverage["gaps"] != 0 or int(coverage["bytesScanned"]) < 0:
+            raise PassportError(PassportFault.NOT_A_PASSPORT)
         return Passport(
-            sha256=str(statement["subject"][0]["digest"]["sha256"]),
-            zone=str(predicate["zone"]),
+            sha256=str(subject["digest"]["sha256"]),
+            transfer_id=str(predicate["transferId"]),
+            host=str(predicate["host"]),
+            from_zone=str(predicate["fromZone"]),
+            to_zone=str(predicate["toZone"]),
             boundary=str(predicate["boundary"]),
-            expires=datetime.strptime(predicate["expires"], _TIME).replace(tzinfo=UTC),
+            recipient=str(predicate["recipient"]),
+            issued=time_of(predicate["issued"]),
+            expires=time_of(predicate["expires"]),
             predicate=predicate,
         )
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-        raise PassportError("a signed statement, but not a passport") from None
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
+        raise PassportError(PassportFault.NOT_A_PASSPORT) from None
 
 
-def _signed(key: Ed25519PublicKey, signature: bytes, payload: bytes) -> bool:
-    try:
-        key.verify(signature, _encoding(payload))
-    except InvalidSignature:
-        return False
-    return True
+def time_of(text: str) -> datetime:
+    """A time of a passport.
 
-
-def _encoding(payload: bytes) -> bytes:
-    """The pre-authentication encoding of DSSE v1."""
-    return b"DSSEv1 %d %s %d %s" % (
-        len(PAYLOAD_TYPE),
-        PAYLOAD_TYPE.encode("ascii"),
-        len(payload),
-        payload,
-    )
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
-
-
-def _base64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode("ascii")
+    Raises:
+        ValueError, TypeError: it is none.
+    """
+    return datetime.strptime(text, TIME).replace(tzinfo=UTC)

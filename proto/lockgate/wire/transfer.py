@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lockgate.scan.words import Word
+from lockgate.wire.terms import ReleaseTerms
 
 
 class Boundary(Word):
@@ -52,7 +53,7 @@ class HoldReason(Word):
     WORKER_LOST = "worker-lost", "The scan worker died or overran."
     CHANGED = "changed", "The file changed while it was judged; try again."
     LIVE_WRITER = "live-writer", "The file is open for writing; try again when it is closed."
-    OVERLOAD = "overload", "More opens are waiting than the agent's bound; try again."
+    OVERLOAD = "overload", "More is waiting than the agent or its controller takes; try again."
     AGENT_DOWN = "agent-down", "The agent is not running; the holder refuses in its place."
     SPOOL_FULL = "spool-full", "Reports cannot be stored on this host: the spool is full."
     STORE_FULL = "store-full", "The controller cannot record the decision: its disk is full."
@@ -145,7 +146,8 @@ class Transfer:
 class Decision:
     """What the policy decided; the fields are those of ``lockgate.v1.Decision``.
 
-    ``audit`` is not on the wire: what policies bound to audit say, for the ledger.
+    Two are not on the wire: ``audit`` is what policies bound to audit say, for the ledger, and
+    ``release`` on what terms people may let through what the policy stops (None: on none).
     """
 
     verdict: Verdict
@@ -160,6 +162,7 @@ class Decision:
     wait_until: datetime | None = None
     wait_for: str = ""
     audit: tuple[str, ...] = ()
+    release: ReleaseTerms | None = None
 
     def __post_init__(self) -> None:
         if (self.verdict is Verdict.HOLD) is not (self.hold_reason is not None):

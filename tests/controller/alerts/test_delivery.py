@@ -10,6 +10,7 @@ from lockgate.controller.alerts.delivery import Delivery
 from lockgate.controller.alerts.sink import RejectedError, UnreachableError
 from lockgate.controller.store import reading
 from lockgate.controller.store.database import open_reader
+from lockgate.controller.store.lease import AllLeases
 from lockgate.controller.store.schema import dead_letters
 from lockgate.controller.store.writer import Writer
 
@@ -17,11 +18,14 @@ from lockgate.controller.store.writer import Writer
 class ScriptedSink:
     """Fails as told, and keeps what it acknowledged."""
 
+    confirms = True
+
     def __init__(self, name="sink"):
         self.name = name
         self.got = []
         self.down = 0
         self.refuses = set()
+        self.breaks_at = set()
 
     def deliver(self, batch):
         """Acknowledge, fail or refuse as told."""
@@ -29,6 +33,9 @@ class ScriptedSink:
             self.down -= 1
             raise UnreachableError("connection refused")
         for alert in batch:
+            if alert.uid in self.breaks_at:
+                self.breaks_at.remove(alert.uid)
+                raise UnreachableError("connection reset", alert.id - 1)
             if alert.uid in self.refuses:
                 raise RejectedError(alert, "too large")
             if alert.uid not in self.got:
@@ -36,10 +43,10 @@ class ScriptedSink:
 
 
 @pytest.fixture
-def store(engine, tmp_path):
+def store(engine, place):
     """A writer and a reader of one empty store."""
     writer = Writer(engine, lambda: None)
-    reader = open_reader(tmp_path / "store.db")
+    reader = open_reader(place)
     yield writer, reader
     writer.close()
 
@@ -68,13 +75,37 @@ def step(delivery, times=1):
     return asyncio.run(steps())
 
 
+def test_a_sink_that_breaks_is_a_failure_of_its_destination(store):
+    """A fault of ours or of its settings is shown without its words, and the alert comes later."""
+    writer, reader = store
+    made = fill(writer, 1)
+    sink = ScriptedSink()
+    faults = [ValueError("Invalid header value b'Splunk secret'"), RecursionError()]
+    deliver = sink.deliver
+
+    def breaks(batch):
+        if faults:
+            raise faults.pop()
+        deliver(batch)
+
+    sink.deliver = breaks
+    delivery = Delivery(sink, reader, writer, AllLeases().holds)
+    pauses = step(delivery, 2)
+    with reader.connect() as connection:
+        (status,) = reading.deliveries(connection)
+    assert (status["failures"], status["error"]) == (2, "the sink broke: ValueError")
+    assert pauses[0] > 0
+    step(delivery)
+    assert sink.got == made
+
+
 def test_alerts_arrive_in_order_and_once(store):
     """Everything in the outbox arrives in its order; nothing comes again."""
     writer, reader = store
     know(writer, "sink")
     sink = ScriptedSink()
     made = fill(writer, 7)
-    delivery = Delivery(sink, reader, writer)
+    delivery = Delivery(sink, reader, writer, AllLeases().holds)
     step(delivery, 2)
     made += fill(writer, 3, start=7)
     step(delivery, 2)
@@ -88,7 +119,7 @@ def test_an_unreachable_destination_gets_the_same_batch_later(store):
     sink = ScriptedSink()
     sink.down = 9
     made = fill(writer, 3)
-    delivery = Delivery(sink, reader, writer)
+    delivery = Delivery(sink, reader, writer, AllLeases().holds)
     assert step(delivery, 9) == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
     with reader.connect() as connection:
         status = reading.deliveries(connection)[0]
@@ -104,6 +135,38 @@ def test_an_unreachable_destination_gets_the_same_batch_later(store):
     assert (status["failures"], status["error"], status["delivered_up_to"]) == (0, None, 3)
 
 
+def test_what_was_acknowledged_before_a_failure_does_not_come_again(store):
+    """The cursor goes as far as the destination has said, and the failure stays visible."""
+    writer, reader = store
+    sink = ScriptedSink()
+    made = fill(writer, 5)
+    sink.breaks_at = {made[3]}
+    delivery = Delivery(sink, reader, writer, AllLeases().holds)
+    assert step(delivery) == [0.5]
+    with reader.connect() as connection:
+        status = reading.deliveries(connection)[0]
+    assert (status["delivered_up_to"], status["failures"], status["error"]) == (
+        3,
+        1,
+        "connection reset",
+    )
+    sink.got.clear()
+    step(delivery)
+    assert sink.got == made[3:]
+
+
+def test_what_nobody_confirms_is_shown_so(store):
+    """Sent is not delivered."""
+    writer, reader = store
+    sink = ScriptedSink()
+    sink.confirms = False
+    fill(writer, 1)
+    step(Delivery(sink, reader, writer, AllLeases().holds))
+    with reader.connect() as connection:
+        assert reading.deliveries(connection)[0]["confirms"] is False
+        assert reading.alerts_of(connection, 1)[0]["delivery"] == {"sink": "sent, unconfirmed"}
+
+
 def test_a_refused_alert_becomes_a_dead_letter_and_the_rest_goes_on(store):
     """One alert that will never be accepted does not block the ones behind it."""
     writer, reader = store
@@ -111,7 +174,7 @@ def test_a_refused_alert_becomes_a_dead_letter_and_the_rest_goes_on(store):
     sink = ScriptedSink()
     made = fill(writer, 5)
     sink.refuses = {made[2]}
-    step(Delivery(sink, reader, writer), 3)
+    step(Delivery(sink, reader, writer, AllLeases().holds), 3)
     assert sink.got == [uid for uid in made if uid != made[2]]
     with reader.connect() as connection:
         row = connection.execute(select(dead_letters)).one()
@@ -129,12 +192,12 @@ def test_destinations_have_their_own_cursors(store):
     down, up = ScriptedSink("down"), ScriptedSink("up")
     down.down = 1
     made = fill(writer, 4)
-    step(Delivery(down, reader, writer))
-    step(Delivery(up, reader, writer))
+    step(Delivery(down, reader, writer, AllLeases().holds))
+    step(Delivery(up, reader, writer, AllLeases().holds))
     assert (down.got, up.got) == ([], made)
     know(writer, "late", "up")
     late = ScriptedSink("late")
-    step(Delivery(late, reader, writer))
+    step(Delivery(late, reader, writer, AllLeases().holds))
     assert late.got == made
 
 
@@ -144,7 +207,7 @@ def test_running_delivery_survives_until_cancelled(store):
     sink = ScriptedSink()
 
     async def run():
-        task = asyncio.create_task(Delivery(sink, reader, writer).run())
+        task = asyncio.create_task(Delivery(sink, reader, writer, AllLeases().holds).run())
         made = await asyncio.to_thread(fill, writer, 2)
         for _ in range(100):
             if sink.got == made:

@@ -6,14 +6,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from lockgate.controller.clock import to_micros
 from lockgate.controller.identity import authority, peers, tokens
-from lockgate.controller.identity.authority import IdentityError
 from lockgate.controller.identity.enrolment import Registrar
+from lockgate.controller.identity.faults import IdentityError
 from lockgate.controller.refusals import Refusal, RefusalReason
-from lockgate.controller.store.schema import agents, join_tokens
+from lockgate.controller.store.schema import join_tokens
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -214,16 +213,6 @@ def test_a_foreign_certificate_renews_nothing(office, tmp_path, samples):
     assert reason(office.renew(foreign, key)) is RefusalReason.CERTIFICATE_UNKNOWN
 
 
-def test_a_banned_host_gets_no_certificate(office):
-    """Neither a token made for it nor its own key helps."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = office.enrol(office.token(), key=key)
-    with office.engine.begin() as connection:
-        connection.execute(update(agents).values(banned_at=to_micros(office.now)))
-    assert reason(office.renew(certificate, key)) is RefusalReason.BANNED
-    assert reason(office.enrol(office.token(host="host-1"))) is RefusalReason.BANNED
-
-
 def test_key_files_are_private_and_never_overwritten(tmp_path, samples):
     """0600 and a second creation refused, the first keys untouched."""
     made = authority.create(tmp_path / "id", "test.internal", samples.now)
@@ -260,6 +249,6 @@ def test_identity_is_the_certificate_of_now(ca, samples):
     assert ask(auth, "other.internal", samples.now) is RefusalReason.IDENTITY_UNKNOWN
     for moment in (samples.now - DAY, samples.now + HOUR + timedelta(seconds=1)):
         assert ask(auth, "test.internal", moment) is RefusalReason.CERTIFICATE_EXPIRED
-    server = ca.issue_server(["localhost"], samples.now).chain
+    server = ca.issue_server(["localhost"], samples.now, DAY).chain
     auth = {"x509_pem_cert": [server]}
     assert ask(auth, "test.internal", samples.now) is RefusalReason.IDENTITY_UNKNOWN

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
-from lockgate.controller.ledger import Ledger, cli, publish, tree, verify
+from lockgate.controller.ledger import Ledger, cli, publishing, tiles, tree, verify
 from lockgate.controller.ledger.entry import entry_bytes
 from lockgate.controller.ledger.note import sign_checkpoint
 from lockgate.controller.ledger.schema import ledger_checkpoints, ledger_entries, ledger_nodes
@@ -119,6 +119,16 @@ def test_a_checkpoint_of_another_key_or_a_changed_one_is_refused():
     assert problems(ENTRIES, [note.replace("\n9\n", "\n8\n")])
 
 
+def test_an_entry_too_long_for_a_bundle_is_shortened_and_says_so():
+    """However much a hostile report holds, its entry can be published."""
+    finding = {"fingerprint": "f" * 80, "protected_name": "\u2028" * 5000}
+    raw = entry_bytes({"kind": "verdict", "time": "t", "findings": [finding] * 100})
+    assert len(raw) <= tiles.LONGEST_ENTRY
+    entry = json.loads(raw)
+    assert len(entry["findings"]) == entry["shortened"]
+    assert entry["findings"][0]["fingerprint"] == "f" * 80
+
+
 def test_no_checkpoint_is_a_problem():
     """Without a checkpoint truncation could not be told, and that is said."""
     assert problems(ENTRIES, [])
@@ -129,6 +139,14 @@ def test_an_entry_without_a_canonical_form_is_refused(entry):
     """Floats and entries without kind or time never get into the tree."""
     with pytest.raises(ValueError):
         entry_bytes(entry)
+
+
+def sign(engine, ledger, folder):
+    """Sign the ledger as it is, and publish it into the state folder."""
+    with engine.begin() as connection:
+        note = ledger.checkpoint(connection, KEY, ORIGIN)
+    with engine.connect() as connection:
+        publishing.publish(connection, note, folder / "ledger")
 
 
 @pytest.fixture
@@ -142,9 +160,7 @@ def state(tmp_path):
         with engine.begin() as connection:
             writer = first if number % 3 else second
             assert writer.append(connection, {"kind": "k", "time": now, "n": number}) == number
-    with engine.begin() as connection:
-        note = first.checkpoint(connection, KEY, ORIGIN)
-    publish(note, tmp_path)
+    sign(engine, first, tmp_path)
     (tmp_path / "identity").mkdir()
     pem = KEY.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -200,7 +216,7 @@ def test_an_older_copy_of_the_store_does_not_verify(state, tmp_path):
     ledger = Ledger()
     with engine.begin() as connection:
         ledger.append(connection, {"kind": "k", "time": "t"})
-        publish(ledger.checkpoint(connection, KEY, ORIGIN), folder)
+    sign(engine, ledger, folder)
     assert run("verify", folder).exit_code == 0
     key = ["--key", folder / "identity" / "ledger.pub"]
     assert run("verify", older, *key).exit_code == 0
@@ -231,7 +247,7 @@ def test_an_export_cut_short_does_not_verify(state):
     [
         ("UPDATE ledger_nodes SET hash = x'00' WHERE level = 2", 1),
         ("DELETE FROM ledger_nodes WHERE level = 2", 2),
-        ('DELETE FROM ledger_entries WHERE "index" = 3', 1),
+        ('DELETE FROM ledger_entries WHERE "index" = 3', 2),
         ("UPDATE ledger_entries SET entry = x'7b7d' WHERE \"index\" = 3", 1),
         ("UPDATE ledger_entries SET entry = '{}' WHERE \"index\" = 3", 2),
         ("DELETE FROM ledger_checkpoints", 2),
@@ -256,8 +272,7 @@ def test_a_ledger_verifies_while_it_grows(state):
         while not stop.is_set():
             with engine.begin() as connection:
                 ledger.append(connection, {"kind": "k", "time": "t"})
-                note = ledger.checkpoint(connection, KEY, ORIGIN)
-            publish(note, folder)
+            sign(engine, ledger, folder)
 
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -268,6 +283,7 @@ def test_a_ledger_verifies_while_it_grows(state):
         for number in range(5):
             out = folder / f"out{number}.jsonl"
             assert run("verify", folder).exit_code == 0
+            assert run("verify", folder / "ledger", *key).exit_code == 0
             assert run("export", "--out", out, "--dir", folder).exit_code == 0
             assert run("verify", out, *key).exit_code == 0
     finally:
@@ -281,6 +297,9 @@ def test_every_entry_can_be_proven(state):
     for index in range(20):
         result = run("prove", index, "--json", "--dir", folder)
         assert json.loads(result.output)["verified"] is True
+        (folder / "proof.json").write_text(result.output)
+        key = ["--key", folder / "identity" / "ledger.pub"]
+        assert run("verify", folder / "proof.json", *key).exit_code == 0
     assert run("prove", 20, "--dir", folder).exit_code == 2
 
 

@@ -3,18 +3,19 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import column, create_engine, insert, inspect, select, table
 
-import lockgate.controller.ledger.schema  # noqa: F401  (its tables are part of the metadata)
+from lockgate.controller.ledger.entry import entry_bytes, found_by
+from lockgate.controller.ledger.schema import ledger_entries
 from lockgate.controller.store.database import StoreError, open_writer
 from lockgate.controller.store.migrate import migrate
-from lockgate.controller.store.schema import metadata
+from lockgate.controller.store.tables import metadata
 
 
 @pytest.fixture
-def fresh(tmp_path):
-    """The writer's engine on a file that does not exist yet."""
-    engine = open_writer(tmp_path / "fresh.db")
+def fresh(place):
+    """The writer's engine on a store that does not exist yet."""
+    engine = open_writer(place)
     yield engine
     engine.dispose()
 
@@ -26,6 +27,7 @@ def test_an_empty_store_gets_exactly_the_tables_of_the_code(fresh):
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_alert_numbers_are_never_used_again(fresh):
     """The outbox's cursor relies on it, so the table says AUTOINCREMENT in both places."""
     migrate(fresh)
@@ -67,3 +69,23 @@ def test_a_store_of_a_newer_version_is_refused(fresh):
     with pytest.raises(StoreError, match="cannot be migrated"):
         migrate(fresh)
     assert "verdicts" in inspect(fresh).get_table_names()
+
+
+def test_entries_of_an_older_store_can_be_found(fresh):
+    """What stands beside an entry is what a new one would have beside it."""
+    migrate(fresh, "0006")
+    said = {"kind": "guard", "time": "2026-11-21T12:00:00.000001Z", "host": "h", "zone": "z"}
+    raw = [entry_bytes(said), entry_bytes({"kind": "k", "time": "t", "person": "p"})]
+    old = table("ledger_entries", column("index"), column("entry"), column("leaf_hash"))
+    with fresh.begin() as connection:
+        for number, entry in enumerate(raw):
+            values = {"index": number, "entry": entry, "leaf_hash": b"x"}
+            connection.execute(insert(old).values(values))
+    migrate(fresh)
+    with fresh.connect() as connection:
+        rows = connection.execute(
+            select(ledger_entries).order_by(ledger_entries.c.index)
+        ).mappings()
+        found = [{name: row[name] for name in found_by(said)} for row in rows]
+    assert found == [found_by(said), found_by({"kind": "k", "time": "t", "person": "p"})]
+    assert found[0]["at"] == 1795262400000001

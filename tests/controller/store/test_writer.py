@@ -1,20 +1,30 @@
 """Group commit: durable before the answer, one unit's fault is its own, a full disk passes."""
 
+import asyncio
 import sqlite3
 import threading
+import time
 
 import pytest
 from sqlalchemy import insert, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from lockgate.controller.store.database import StoreError, StoreFullError, open_reader, open_writer
 from lockgate.controller.store.schema import destinations
 from lockgate.controller.store.writer import LARGEST_BATCH, Writer
 
+#: For what is a matter of SQLite alone.
+on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 
 def add(name):
-    """A unit that adds a row."""
-    return lambda connection: connection.execute(insert(destinations).values(name=name)).rowcount
+    """A unit that adds a row and returns 1."""
+
+    def unit(connection):
+        connection.execute(insert(destinations).values(name=name))
+        return 1
+
+    return unit
 
 
 def names(engine):
@@ -37,10 +47,10 @@ def writer(engine, rollbacks):
     writer.close()
 
 
-def test_an_answer_comes_after_the_commit(writer, tmp_path):
+def test_an_answer_comes_after_the_commit(writer, place):
     """When the future is done, another connection sees the row."""
     writer.submit(add("a")).result(5)
-    assert names(open_reader(tmp_path / "store.db")) == {"a"}
+    assert names(open_reader(place)) == {"a"}
 
 
 def test_concurrent_units_share_commits(engine, writer):
@@ -57,7 +67,7 @@ def test_concurrent_units_share_commits(engine, writer):
     assert len(commits) <= 3
 
 
-def test_a_failing_unit_fails_alone(writer, rollbacks, tmp_path):
+def test_a_failing_unit_fails_alone(writer, rollbacks, place):
     """Its neighbours in the batch are committed; what it wrote is not."""
     gate = threading.Event()
     writer.submit(lambda c: gate.wait(5))
@@ -74,9 +84,9 @@ def test_a_failing_unit_fails_alone(writer, rollbacks, tmp_path):
     assert [f.result(5) for f in (*good, late)] == [1, 1, 1]
     with pytest.raises(KeyError):
         bad.result(5)
-    with pytest.raises(Exception, match="UNIQUE"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         duplicate.result(5)
-    assert names(open_reader(tmp_path / "store.db")) == {"a", "b", "c"}
+    assert names(open_reader(place)) == {"a", "b", "c"}
     assert rollbacks
 
 
@@ -96,6 +106,7 @@ def test_a_full_disk_fails_the_batch_and_the_next_one_works(writer, rollbacks):
     assert writer.submit(add("a")).result(5) == 1
 
 
+@on_sqlite
 def test_a_database_that_reaches_its_limit_is_full_and_recovers(engine, writer):
     """SQLite's own SQLITE_FULL, by a page limit, becomes store-full until the limit is lifted."""
 
@@ -112,7 +123,25 @@ def test_a_database_that_reaches_its_limit_is_full_and_recovers(engine, writer):
     assert writer.submit(add("after")).result(5) == 1
 
 
-def test_a_cancelled_unit_is_not_run_and_disturbs_nobody(writer, tmp_path):
+def test_what_is_submitted_while_the_writer_ends_is_told(engine, place):
+    """Nobody waits for an answer that will not come, and what came before is kept."""
+    made, running, gate = Writer(engine, lambda: None), threading.Event(), threading.Event()
+    first = made.submit(lambda c: (running.set(), gate.wait(5), add("first")(c)))
+    assert running.wait(5)
+    closing = threading.Thread(target=made.close)
+    closing.start()
+    while made.waiting() == 0:
+        time.sleep(0.001)
+    late = made.submit(add("late"))
+    gate.set()
+    closing.join(5)
+    first.result(5)
+    with pytest.raises(StoreError, match="closing"):
+        late.result(5)
+    assert names(open_reader(place)) == {"first"}
+
+
+def test_a_cancelled_unit_is_not_run_and_disturbs_nobody(writer, place):
     """A caller that went away before the batch began leaves no row."""
     gate = threading.Event()
     writer.submit(lambda c: gate.wait(5))
@@ -120,9 +149,10 @@ def test_a_cancelled_unit_is_not_run_and_disturbs_nobody(writer, tmp_path):
     assert gone.cancel()
     gate.set()
     stays.result(5)
-    assert names(open_reader(tmp_path / "store.db")) == {"stays"}
+    assert names(open_reader(place)) == {"stays"}
 
 
+@on_sqlite
 def test_the_store_runs_with_wal_and_synchronous_full(engine):
     """The PRAGMAs read back are the durable ones."""
     with engine.connect() as connection:
@@ -132,17 +162,17 @@ def test_the_store_runs_with_wal_and_synchronous_full(engine):
 
 def test_a_store_that_cannot_be_durable_is_refused(tmp_path, monkeypatch):
     """If SQLite says another setting than was asked for, the store does not open."""
-    from lockgate.controller.store import database
+    from lockgate.controller.store import sqlite
 
-    monkeypatch.setattr(database, "_SYNCHRONOUS", {"FULL": 3})
+    monkeypatch.setattr(sqlite, "_SYNCHRONOUS", {"FULL": 3})
     with pytest.raises(StoreError, match="synchronous=2"):
         open_writer(tmp_path / "x.db")
 
 
-def test_a_reader_cannot_write(engine, tmp_path):
+def test_a_reader_cannot_write(engine, place):
     """Read verbs have no way to change the store."""
-    reader = open_reader(tmp_path / "store.db")
-    with reader.connect() as connection, pytest.raises(OperationalError, match="readonly"):
+    reader = open_reader(place)
+    with reader.connect() as connection, pytest.raises(DBAPIError, match=r"read-?only"):
         connection.execute(insert(destinations).values(name="x"))
 
 
@@ -151,3 +181,29 @@ def test_reading_where_no_store_is_makes_none(tmp_path):
     with pytest.raises(StoreError, match="no store here"):
         open_reader(tmp_path / "none.db")
     assert not (tmp_path / "none.db").exists()
+
+
+def test_calls_of_a_loop_are_told_what_became_of_theirs(writer, place):
+    """Results, faults and a call that was cancelled meanwhile, all in one batch."""
+
+    def broken(_connection):
+        raise KeyError("fault")
+
+    async def calls():
+        gate = threading.Event()
+        waiting = asyncio.create_task(writer.run(lambda _: gate.wait(5)))
+        good = [asyncio.create_task(writer.run(add(name))) for name in "ab"]
+        bad, gone = (
+            asyncio.create_task(writer.run(broken)),
+            asyncio.create_task(writer.run(add("c"))),
+        )
+        await asyncio.sleep(0.05)
+        gone.cancel()
+        gate.set()
+        return await asyncio.gather(waiting, *good, bad, gone, return_exceptions=True)
+
+    _, first, second, fault, cancelled = asyncio.run(calls())
+    assert (first, second) == (1, 1)
+    assert isinstance(fault, KeyError)
+    assert isinstance(cancelled, asyncio.CancelledError)
+    assert names(open_reader(place)) >= {"a", "b"}

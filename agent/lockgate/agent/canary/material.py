@@ -22,6 +22,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from typing import NoReturn
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -31,6 +32,8 @@ from lockgate.cli.hardening import forbid_core_dumps
 
 _NOTE = b"Lockgate canary "
 _NOISE_BYTES = 32
+#: Of half the modulus of an RSA key of 2048 bits.
+_PRIME_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +60,38 @@ def pem() -> Form:
 
 
 def limbs() -> Form:
-    """A prime of a fresh RSA key as limbs in a core of this process, and nothing else of it."""
-    key = rsa.generate_private_key(65537, 2048)
-    spki = _spki(key.public_key())
-    prime = key.private_numbers().p
-    del key  # OpenSSL clears its own copies; only the limbs made here are left
-    live = array.array("Q", bytes(16) + prime.to_bytes(128, "little") + bytes(16))
-    content = small_core.core_of(small_core.around([prime]))
-    del live
+    """A prime of a fresh RSA key as limbs in a core of this process, and nothing else of it.
+
+    The key is made by a child, and its public half heard last: with it, or with another part of
+    the key on the same pages, the prime would be proven where it is to be only a number.
+    """
+    heard, said = os.pipe2(os.O_CLOEXEC)
+    child = os.fork()
+    if child == 0:
+        _say_rsa_key(said)
+    os.close(said)
+    with os.fdopen(heard, "rb", buffering=0) as pipe:
+        limbs_of_prime = pipe.read(_PRIME_BYTES)
+        if len(limbs_of_prime) < _PRIME_BYTES:
+            raise RuntimeError("no RSA key was made")
+        live = array.array("Q", bytes(16) + limbs_of_prime + bytes(16))
+        prime = int.from_bytes(live.tobytes(), "little") >> 128
+        content = small_core.core_of(small_core.around([prime]))
+        spki = pipe.read()
+    os.waitpid(child, 0)
     return Form("limbs", content, small_core.NOISE_AT, small_core.NOISE_BYTES, spki)
+
+
+def _say_rsa_key(target: int) -> NoReturn:
+    """In the child: the prime's limbs, the least significant first, and the public half."""
+    status = 1
+    try:
+        key = rsa.generate_private_key(65537, 16 * _PRIME_BYTES)
+        prime = key.private_numbers().p.to_bytes(_PRIME_BYTES, "little")
+        os.write(target, prime + _spki(key.public_key()))
+        status = 0
+    finally:
+        os._exit(status)
 
 
 def _spki(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> bytes:
@@ -89,7 +115,8 @@ def main() -> None:
     parser.add_argument("--into", type=int, required=True)
     into = parser.parse_args().into
     forbid_core_dumps()
-    forms = (pem(), limbs())
+    bare = limbs()  # first: no other key has been in this process
+    forms = (pem(), bare)
     with os.fdopen(into, "wb") as target:
         target.write(json.dumps({"forms": [_plain(form) for form in forms]}).encode())
     public = [base64.b64encode(form.spki).decode() for form in forms]

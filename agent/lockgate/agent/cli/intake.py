@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -174,7 +175,7 @@ def intake_export(
     """Write a dump out: as it is after an ALLOW, else encrypted (age). Recorded."""
     from lockgate.agent.intake.export import Exporting, export
     from lockgate.agent.intake.process import store_of
-    from lockgate.agent.intake.records import note_receipt
+    from lockgate.agent.notes import note_receipt
     from lockgate.agent.sealing import encrypt_to
 
     with failures():
@@ -182,7 +183,7 @@ def intake_export(
         how = Exporting(
             recipients=settings.intake.recipients,
             encrypt_to=encrypt_to,
-            record=lambda receipt: note_receipt(settings.state_dir, settings.run_dir, receipt),
+            record=partial(note_receipt, settings.state_dir, settings.run_dir),
         )
         receipt = export(store_of(settings), entry_id, to.absolute(), how)
     typer.echo(f"{receipt.detail}: {receipt.path}")
@@ -198,14 +199,14 @@ def intake_discard(
     """Remove a dump for good, to make room; what is known of the crash stays. Recorded."""
     from lockgate.agent.intake.export import discard
     from lockgate.agent.intake.process import store_of
-    from lockgate.agent.intake.records import note_receipt
+    from lockgate.agent.notes import note_receipt
 
     with failures():
         settings = _settings(config, state_dir, run_dir)
         receipt = discard(
             store_of(settings),
             entry_id,
-            lambda receipt: note_receipt(settings.state_dir, settings.run_dir, receipt),
+            partial(note_receipt, settings.state_dir, settings.run_dir),
         )
     typer.echo(f"{receipt.detail}: {receipt.path}")
 

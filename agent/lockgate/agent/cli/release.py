@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,7 +54,7 @@ def release(
 def _copy(run_dir: Path, path: Path, to: Path | None) -> Handed:
     from lockgate.agent.release.client import DeskLine
 
-    with DeskLine(run_dir) as desk:
+    with closing(DeskLine(run_dir)) as desk:
         handed = desk.open(path)
     try:
         if handed.fd >= 0:

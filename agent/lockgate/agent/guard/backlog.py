@@ -76,6 +76,10 @@ class Backlog:
             except OSError:  # no descriptor left: the next open asks again
                 self.shrink()
 
+    def miss_all(self, device: int) -> None:
+        """Every file of a device is to be judged anew."""
+        self.missed[device] = 0
+
     def discard(self, inode: Inode) -> None:
         """A file is judged already."""
         for files in (self._files, self._wanted):

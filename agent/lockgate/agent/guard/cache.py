@@ -52,6 +52,10 @@ class _Entry:
     report: Report
     kept: KeptDecision | None = None
 
+    def is_of(self, transfer_id: str, sha256: str) -> bool:
+        decided = self.kept is not None and self.kept.transfer_id == transfer_id
+        return decided or (bool(sha256) and self.report.sha256 == sha256)
+
 
 class VerdictCache:
     """Reports and decisions by file, least recently used first out."""
@@ -100,8 +104,7 @@ class VerdictCache:
         known = self._rule_packs.setdefault(identity.device, report.engine.rule_pack)
         if known != report.engine.rule_pack:
             self._rule_packs[identity.device] = report.engine.rule_pack
-            for other in [inode for inode in self._entries if inode[0] == identity.device]:
-                self.forget(other)
+            self.forget_files(identity.device)
         inode = (identity.device, identity.inode)
         self.forget(inode)
         if not self._settled(identity.ctime_ns):
@@ -135,6 +138,18 @@ class VerdictCache:
             if device is None or inode[0] == device:
                 entry.kept = None
                 self._passes.pop(inode, None)
+
+    def forget_decision_of(self, transfer_id: str, sha256: str) -> None:
+        """Ask again about files decided as this transfer, or of these bytes if they are told."""
+        for inode, entry in self._entries.items():
+            if entry.is_of(transfer_id, sha256):
+                entry.kept = None
+                self._passes.pop(inode, None)
+
+    def forget_files(self, device: int) -> None:
+        """Nothing is known of any file of a device any more."""
+        for inode in [inode for inode in self._entries if inode[0] == device]:
+            self.forget(inode)
 
     def _note_policy(self, device: int, digest: str) -> None:
         # Without a digest no policy spoke: a HOLD of ours, which says nothing of other files.

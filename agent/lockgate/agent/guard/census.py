@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from lockgate.agent.guard.access import access_of_flags
 from lockgate.agent.guard.cache import Inode
+from lockgate.agent.libc import LIBC
 from lockgate.scan.names import escape_name
 
 _AT_FDCWD = -100
@@ -43,15 +44,6 @@ _CAPABILITIES = re.compile(r"^CapEff:\s*([0-9a-f]+)$", re.MULTILINE)
 _OUT_OF_REACH = (FileNotFoundError, ProcessLookupError, PermissionError)
 #: Inode, whether it reads, whether it writes, whether it is a mapping.
 _Use = tuple[Inode, bool, bool, bool]
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.statx.argtypes = (
-    ctypes.c_int,
-    ctypes.c_char_p,
-    ctypes.c_int,
-    ctypes.c_uint,
-    ctypes.c_char_p,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +168,7 @@ def _mappings(pid: int, devices: Collection[int]) -> Iterator[_Use]:
 
 def _resolve(path: str) -> Inode | None:
     answer = ctypes.create_string_buffer(_STATX_BYTES)
-    if _libc.statx(_AT_FDCWD, path.encode(), _AT_STATX_DONT_SYNC, _STATX_INO, answer) < 0:
+    if LIBC.statx(_AT_FDCWD, path.encode(), _AT_STATX_DONT_SYNC, _STATX_INO, answer) < 0:
         return None
     major, minor = _DEVICE.unpack_from(answer.raw, _DEVICE_AT)
     (number,) = _INODE.unpack_from(answer.raw, _INODE_AT)

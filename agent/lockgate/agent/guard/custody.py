@@ -18,8 +18,6 @@ from fcntl import F_SETLEASE as _SETLEASE
 from fcntl import F_UNLCK as _UNLCK
 from fcntl import F_WRLCK as _WRLCK
 from fcntl import fcntl as _fcntl
-from types import TracebackType
-from typing import Self
 
 from lockgate.wire.transfer import FileIdentity
 
@@ -87,14 +85,3 @@ class Custody:
             unseal(self.fd)
             os.close(self.fd)
             self.fd = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -19,13 +19,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lockgate.agent.durable import write_durably
 from lockgate.agent.guard import fanotify, processes
 from lockgate.agent.guard.holder import SOCKET_NAME
 from lockgate.agent.guard.opener import read_opener
+from lockgate.agent.notes import note
 from lockgate.wire.ids import uuid7
 
-RECORDS = "records"
 _PATIENCE_S = 0.5
 _KILL_S = 0.2
 _SYSTEMD = Path("/run/systemd/system")  # there when systemd is pid 1 (sd_booted(3))
@@ -71,9 +70,7 @@ def disarm(run_dir: Path, state_dir: Path) -> DisarmRecord:
     armed = bool(holders) or living
     record = _record(armed=armed, killed=killed, refused=refused)
     if armed:
-        folder = state_dir / RECORDS
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_durably(folder / f"{record.record_id}.json", asdict(record))
+        note(state_dir, record.record_id, asdict(record))
     return record
 
 

@@ -15,13 +15,14 @@ Rules enforced here:
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import re
 import struct
 from collections.abc import Iterable
 from pathlib import Path
+
+from lockgate.agent.libc import LIBC, checked
 
 _CLOEXEC = 0x1
 _NONBLOCK = 0x2
@@ -58,29 +59,13 @@ _MARK_LINE = re.compile(r"^fanotify sdev:([0-9a-f]+) mflags:\S+ mask:([0-9a-f]+)
 _GROUP_LINE = re.compile(r"^fanotify flags:", re.MULTILINE)
 _EVENT_FLAGS = os.O_RDONLY | os.O_LARGEFILE | os.O_CLOEXEC | os.O_NONBLOCK
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.fanotify_mark.argtypes = (
-    ctypes.c_int,
-    ctypes.c_uint,
-    ctypes.c_uint64,
-    ctypes.c_int,
-    ctypes.c_char_p,
-)
-
 
 Event = tuple[int, int, int]
 
 
-def _checked(result: int, what: str) -> int:
-    if result < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"{what}: {os.strerror(code)}")
-    return result
-
-
 def _init(flags: int) -> int:
     flags |= _CLOEXEC | _NONBLOCK | _UNLIMITED_QUEUE | _UNLIMITED_MARKS
-    return _checked(_libc.fanotify_init(flags, _EVENT_FLAGS), "fanotify_init")
+    return checked(LIBC.fanotify_init(flags, _EVENT_FLAGS), "fanotify_init")
 
 
 def create(*, deny_errno: bool = True) -> int:
@@ -132,7 +117,7 @@ def flush(group: int) -> None:
 
 
 def _mark(group: int, flags: int, directory: int, mask: int, name: bytes | None = b".") -> None:
-    _checked(_libc.fanotify_mark(group, flags, mask, directory, name), "fanotify_mark")
+    checked(LIBC.fanotify_mark(group, flags, mask, directory, name), "fanotify_mark")
 
 
 def marked(group: int) -> frozenset[int]:

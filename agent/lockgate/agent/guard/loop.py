@@ -5,7 +5,8 @@ Rules enforced here:
 1. Everything that answers opens happens in this thread. No path is opened on a guarded
    filesystem, and no log is written before an answer.
 2. The agent beats for the holder from this loop only, so a loop that hangs is noticed.
-3. What others ask of the guard from their threads is read, and never waits for the loop.
+3. What others ask of the guard from their threads is read, and never waits for the loop; what
+   they want changed is changed by the loop.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import resource
 import select
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -113,6 +115,7 @@ class Guard:
         self._running = False
         self.disarmed = False
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._asked: deque[Callable[[], object]] = deque()
         self._next_beat = 0.0
         self._patience_s = 0.0
 
@@ -198,7 +201,25 @@ class Guard:
 
     def forget_decisions(self) -> None:
         """An operator decided, or the policy changed: ask again at the next open."""
-        self._cache.forget_decisions()
+        self._later(self._cache.forget_decisions)
+
+    def forget_decision_of(self, transfer_id: str, sha256: str) -> None:
+        """Somebody decided on one file: ask again at its next open."""
+        self._later(lambda: self._cache.forget_decision_of(transfer_id, sha256))
+
+    def rescan(self, device: int) -> None:
+        """Judge every file of a device anew: at its next open, else when there is time."""
+
+        def forget() -> None:
+            self._cache.forget_files(device)
+            self._backlog.miss_all(device)
+
+        self._later(forget)
+
+    def _later(self, work: Callable[[], object]) -> None:
+        """Have something done by the loop, which alone changes what the guard knows."""
+        self._asked.append(work)
+        os.write(self._wake_write, b".")
 
     # -- the loop ----------------------------------------------------------------------------
 
@@ -234,6 +255,8 @@ class Guard:
 
     def _woken(self) -> None:
         os.read(self._wake_read, 64)
+        while self._asked:
+            self._asked.popleft()()
 
     def _hear_holder(self) -> None:
         if self._link.hear():

@@ -6,7 +6,6 @@ can make it have; pids are turned into pidfds before anything is done to a proce
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import select
@@ -17,12 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lockgate.agent.guard import fanotify
+from lockgate.agent.libc import LIBC, checked
 
 AGENT_PID_NAME = "agent.pid"
 DISARMED_NAME = "disarmed"
 HOLDER_MODULE = "lockgate.agent.guard.holder"
 _PIDFD_GETFD = 438  # the same on every architecture (pidfd_getfd(2), Linux 5.6)
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class AgentPid(NamedTuple):
@@ -120,12 +119,9 @@ def duplicate_group(pids: Iterable[int]) -> int | None:
 def _duplicate(pid: int, fd: int) -> int:
     process = os.pidfd_open(pid)
     try:
-        number = int(_libc.syscall(_PIDFD_GETFD, process, fd, 0))
+        return checked(LIBC.syscall(_PIDFD_GETFD, process, fd, 0), "pidfd_getfd")
     finally:
         os.close(process)
-    if number < 0:
-        raise OSError(ctypes.get_errno(), "pidfd_getfd failed")
-    return number
 
 
 def descriptor_limit(pids: Iterable[int]) -> int:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lockgate.agent.durable import rename_exclusively, sync_directory
+from lockgate.agent.durable import unnamed_file
 from lockgate.agent.guard.opener import read_opener
 from lockgate.agent.intake.entry import Entry, Judgement, State, Why
 from lockgate.agent.intake.process import IntakeError
@@ -56,25 +56,23 @@ def export(store: Store, entry_id: str, target: Path, how: Exporting) -> Receipt
     clear = judgement.verdict == Verdict.ALLOW
     if not clear and not how.recipients:
         raise IntakeError("only an encrypted copy may leave; set intake.recipients (age keys)")
-    _check_free(target)
+    if os.path.lexists(target):  # so that nothing is recorded of an export that will not be
+        raise _taken(target)
     source = store.open_dump(entry)
-    fresh = target.with_name(f".{target.name}.{entry_id}")
     try:
         _compare(source, entry)
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
+        with unnamed_file(target) as copy:
             if clear:
-                _copy(source, fd)
+                _copy(source, copy.fd)
             else:
-                how.encrypt_to(how.recipients, source, fd)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        receipt = _receipt(judgement, target, 0 if clear else len(how.recipients))
-        how.record(receipt)
-        _name(fresh, target)
+                how.encrypt_to(how.recipients, source, copy.fd)
+            copy.sync()
+            receipt = _receipt(judgement, target, 0 if clear else len(how.recipients))
+            how.record(receipt)
+            copy.give_name()
+    except FileExistsError:
+        raise _taken(target) from None
     finally:
-        fresh.unlink(missing_ok=True)
         os.close(source)
     return receipt
 
@@ -142,20 +140,8 @@ def _copy(source: int, target: int) -> None:
     os.ftruncate(target, position)
 
 
-def _check_free(target: Path) -> None:
-    """So that nothing is recorded of an export that will not be."""
-    if os.path.lexists(target):
-        raise IntakeError(f"{escape_name(str(target))} exists; name another file")
-
-
-def _name(fresh: Path, target: Path) -> None:
-    """Give the copy its name, which must be free still."""
-    try:
-        rename_exclusively(fresh, target)
-    except FileExistsError:
-        _check_free(target)
-        raise
-    sync_directory(target.parent)
+def _taken(target: Path) -> IntakeError:
+    return IntakeError(f"{escape_name(str(target))} exists; name another file")
 
 
 def _receipt(judgement: Judgement, target: Path, recipients: int) -> Receipt:

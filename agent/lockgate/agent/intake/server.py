@@ -35,10 +35,10 @@ from lockgate.agent.intake.identify import crash_of
 from lockgate.agent.intake.loops import CrashLoops
 from lockgate.agent.intake.pattern import Kernel, PatternError
 from lockgate.agent.intake.receive import IntakeLimits, Reception
-from lockgate.agent.intake.records import note_change
 from lockgate.agent.intake.state import STATE_NAME, IntakeState, write_state
 from lockgate.agent.intake.store import IntakeQuota, Store
 from lockgate.agent.intake.stream import PipeStream, SocketStream
+from lockgate.agent.notes import note_change
 from lockgate.scan.names import escape_name
 from lockgate.wire.transfer import GuardChange
 

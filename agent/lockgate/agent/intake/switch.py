@@ -20,7 +20,7 @@ from pathlib import Path
 from lockgate.agent.config import AgentSettings
 from lockgate.agent.intake import pattern, process, wire
 from lockgate.agent.intake.pattern import PIPE, SOCKET, Kernel, PatternError, Setting
-from lockgate.agent.intake.records import note_change
+from lockgate.agent.notes import note_change
 from lockgate.wire.transfer import GuardChange
 
 _TRIAL_S = 3.0

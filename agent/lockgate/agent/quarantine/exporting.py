@@ -11,16 +11,15 @@ Rules enforced here:
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lockgate.agent.control import NoAgentError
-from lockgate.agent.durable import rename_exclusively, sync_directory
+from lockgate.agent.durable import unnamed_file
 from lockgate.agent.guard.opener import read_opener
-from lockgate.agent.intake.records import note_receipt
+from lockgate.agent.notes import note_receipt
 from lockgate.agent.quarantine.store import QuarantineEntry, QuarantineError, read_index
 from lockgate.agent.release.client import DeskLine, DeskLostError
 from lockgate.agent.sealing import check_recipients, encrypt_to
@@ -42,16 +41,14 @@ def export(
     entry = _find(state_dir, quarantine_id)
     source = _open_stored(run_dir, entry)
     try:
-        fd, fresh = tempfile.mkstemp(dir=target.parent, prefix=".export-")
-        try:
-            with os.fdopen(fd, "wb") as copy:
-                encrypt_to(recipients, source, copy.fileno())
-                os.fsync(copy.fileno())
+        with unnamed_file(target) as copy:
+            encrypt_to(recipients, source, copy.fd)
+            copy.sync()
             receipt = _receipt(entry, target, len(recipients))
             note_receipt(state_dir, run_dir, receipt)
-            _name(fresh, target)
-        finally:
-            Path(fresh).unlink(missing_ok=True)
+            copy.give_name()
+    except FileExistsError:
+        raise QuarantineError(f"{escape_name(str(target))} exists; name another file") from None
     finally:
         os.close(source)
     return receipt
@@ -67,7 +64,7 @@ def _find(state_dir: Path, quarantine_id: str) -> QuarantineEntry:
 def _open_stored(run_dir: Path, entry: QuarantineEntry) -> int:
     """The file itself: an agent that guards it hands it out, else it can just be opened."""
     fd = -1
-    with suppress(NoAgentError, DeskLostError), DeskLine(run_dir) as desk:
+    with suppress(NoAgentError, DeskLostError), closing(DeskLine(run_dir)) as desk:
         fd = desk.open(entry.stored, parts={"stored": entry.quarantine_id}).fd
     if fd < 0:
         try:
@@ -82,14 +79,6 @@ def _open_stored(run_dir: Path, entry: QuarantineEntry) -> int:
         os.close(fd)
         raise QuarantineError("another file than the one that was moved lies in quarantine")
     return fd
-
-
-def _name(fresh: str, target: Path) -> None:
-    try:
-        rename_exclusively(fresh, target)
-    except FileExistsError:
-        raise QuarantineError(f"{escape_name(str(target))} exists; name another file") from None
-    sync_directory(target.parent)
 
 
 def _receipt(entry: QuarantineEntry, target: Path, recipients: int) -> Receipt:

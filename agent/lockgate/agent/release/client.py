@@ -13,8 +13,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from lockgate.agent.control import Line, connect
 from lockgate.wire.transfer import HoldReason, Verdict
@@ -122,17 +121,6 @@ class DeskLine:
     def close(self) -> None:
         """Leave."""
         self._line.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _exchange(self, message: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -16,8 +16,6 @@ import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 _BLOCK = 1 << 20
 
@@ -69,17 +67,6 @@ class Copy:
             os.close(self.reader)
             self.reader = -1
             self._copies.give_back(self._charged)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Copies:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -181,7 +182,7 @@ class Desk:
         except OSError:
             self._answer(line, transfer, hold(HoldReason.CHANGED))
         else:
-            with copy:
+            with closing(copy):
                 self._judge_copy(line, transfer, copy, window, last=wish.last)
 
     def _judge_copy(

@@ -24,8 +24,18 @@ from typing import Any
 import grpc
 
 from lockgate.agent.mailbox import Mailbox
+from lockgate.agent.uplink.answers import (
+    REFUSED,
+    decision_of,
+    late_hold,
+    prompt_hold,
+    retry_after_s,
+)
+from lockgate.agent.uplink.connection import Connection
 from lockgate.agent.uplink.identity import Credentials, CredentialsError
-from lockgate.agent.uplink.spool import Record, RecordKind, Spool, SpoolFull
+from lockgate.agent.uplink.spool import RecordKind, Spool, SpoolFull
+from lockgate.agent.uplink.stream import Stream, StreamSettings
+from lockgate.agent.uplink.unsent import Question, Unsent, UnsentMessages
 from lockgate.agent.verdicts import journal as lines
 from lockgate.agent.verdicts.accounts import Accounts
 from lockgate.agent.verdicts.journal import Journal
@@ -50,18 +60,6 @@ _MESSAGES: dict[RecordKind, type[Any]] = {
     RecordKind.ENFORCEMENT: pb.ReportEnforcementRequest,
     RecordKind.GUARD: pb.ReportGuardRequest,
 }
-#: The controller will never take these; saying them again would change nothing.
-_REFUSED = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.ALREADY_EXISTS})
-#: Statuses and reasons (RESOURCE_EXHAUSTED has several) that asking again soon will not change.
-_PROMPT_HOLDS = {
-    grpc.StatusCode.UNAUTHENTICATED: HoldReason.CERTIFICATE,
-    grpc.StatusCode.PERMISSION_DENIED: HoldReason.CERTIFICATE,
-}
-_REASON_KEY = "lockgate-reason"
-_PROMPT_HOLDS_BY_REASON = {"store-full": HoldReason.STORE_FULL}
-_IN_FLIGHT = 32
-_FIRST_PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 30.0
 #: Part of the spool that questions may not use, so that receipts of what was decided fit.
 _RECEIPT_SHARE = 8
 
@@ -74,27 +72,6 @@ class ClientSettings:
     state_dir: Path
     answer_within_s: float = 5.0
     spool_bytes: int = 256 << 20
-
-
-@dataclass(slots=True)
-class _Question:
-    job: int
-    transfer: Transfer
-    report: Report
-    deadline: float
-    answers: Mailbox[tuple[int, Decision]]
-
-
-@dataclass(slots=True)
-class _Unsent:
-    """A message on its way: in the spool, not acknowledged."""
-
-    record: Record
-    message: Any
-    question: _Question | None = None
-    attempts: int = 0
-    next_try: float = 0.0
-    in_flight: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +97,15 @@ class ControllerDecider:
         self._accounts = Accounts()
         self._decisions: Mailbox[tuple[int, Decision]] = Mailbox()
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._unsent: dict[int, _Unsent] = {}
-        self._channel: grpc.Channel | None = None
-        self._generation = -1
+        self._unsent = UnsentMessages()
+        self.connection = Connection(credentials, settings.answer_within_s)
         self._reached = False
-        self._pause_until = 0.0
         self._closing = False
         self.counts: Counter[str] = Counter()
+        self._stream: Stream | None = None
         for record in spool.pending():
             message = _MESSAGES[record.kind].FromString(record.payload)
-            self._unsent[record.number] = _Unsent(record, message)
+            self._unsent.add(Unsent(record, message))
         self._thread = threading.Thread(target=self._run, name="controller", daemon=True)
         self._thread.start()
 
@@ -155,7 +131,7 @@ class ControllerDecider:
         """
         deadline = time.monotonic() + self._settings.answer_within_s
         to = answers or self._decisions
-        self._events.put(_Question(job, transfer, report, deadline, to))
+        self._events.put(Question(job, transfer, report, deadline, to))
 
     def collect(self) -> list[tuple[int, Decision]]:
         """Decisions that came since the last call."""
@@ -180,6 +156,10 @@ class ControllerDecider:
         """How many messages the controller has not acknowledged."""
         return len(self._unsent)
 
+    def open_stream(self, settings: StreamSettings) -> None:
+        """Keep a stream to the controller open from now on, beside the calls."""
+        self._stream = Stream(self.connection, settings)
+
     def settle(self, timeout_s: float) -> bool:
         """Wait until all that was said so far is durable here; False when that took too long."""
         settled = threading.Event()
@@ -195,19 +175,28 @@ class ControllerDecider:
             "spool_torn_bytes": self._spool.torn_bytes,
             "spool_damaged_bytes": self._spool.damaged_bytes,
             "certificate_until": self._credentials.not_after.isoformat(),
+            "stream": self._stream.status() if self._stream else None,
             **self.counts,
         }
 
     def weaknesses(self) -> tuple[str, ...]:
         """Why files cannot be decided now, for status; empty: nothing is known against it."""
         if self._credentials.expired():
-            return ("the agent's certificate is not valid now",)
+            why = self._credentials.trouble
+            renewal = (f"the certificate cannot be renewed: {why}",) if why else ()
+            return ("the agent's certificate is not valid now", *renewal)
+        refused = self._stream.weaknesses() if self._stream else ()
         if self._unsent and not self._reached:
-            return ("the controller does not take what it is told; new files are held",)
-        return ()
+            return (
+                *refused,
+                "the controller does not take what it is told; new files are held",
+            )
+        return refused
 
     def close(self) -> None:
         """Write what waits into the spool, then stop; what was not said is said next time."""
+        if self._stream is not None:
+            self._stream.close()
         self._closing = True
         self._events.put(None)
         self._thread.join(timeout=10)
@@ -224,36 +213,28 @@ class ControllerDecider:
                 break
             self._give_up_late_questions()
             self._renew()
-            self._send_due()
-        self._hang_up()
+            for unsent in self._unsent.due(time.monotonic()):
+                self._send(unsent)
+        self.connection.close()
         self._spool.close()
         self._journal.close()
 
     def _next_events(self) -> list[Any]:
         with contextlib.suppress(queue.Empty):
-            batch = [self._events.get(timeout=self._patience())]
+            patience = self._unsent.patience(time.monotonic())
+            batch = [self._events.get(timeout=patience)]
             while not self._events.empty() and len(batch) < 1024:
                 batch.append(self._events.get())
             return batch
         return []
 
-    def _patience(self) -> float:
-        now = time.monotonic()
-        times = [now + 1.0]
-        for unsent in self._unsent.values():
-            if unsent.question:
-                times.append(unsent.question.deadline)
-            if not unsent.in_flight:
-                times.append(max(unsent.next_try, now + 0.02))
-        return max(0.0, min(times) - now)
-
     def _take_in(self, batch: list[Any]) -> None:
         """Spool the new, acknowledge the told, sync once, and only then speak."""
-        fresh: list[_Unsent] = []
+        fresh: list[Unsent] = []
         entries: list[dict[str, Any]] = []
         for event in batch:
             match event:
-                case _Question():
+                case Question():
                     self._keep_question(event, fresh)
                 case Receipt(opener=opener):
                     receipt = replace(event, opener=self._accounts.named(opener))
@@ -281,8 +262,10 @@ class ControllerDecider:
             if isinstance(event, threading.Event):
                 event.set()
 
-    def _keep_question(self, question: _Question, fresh: list[_Unsent]) -> None:
+    def _keep_question(self, question: Question, fresh: list[Unsent]) -> None:
         transfer = question.transfer
+        if self._stream is not None:
+            self._stream.policy.rule_pack = question.report.engine.rule_pack
         opener = self._accounts.named(transfer.opener)
         question.transfer = replace(transfer, opener=opener)
         try:
@@ -301,8 +284,8 @@ class ControllerDecider:
         self,
         kind: RecordKind,
         message: Any,
-        fresh: list[_Unsent],
-        question: _Question | None = None,
+        fresh: list[Unsent],
+        question: Question | None = None,
         reserve: int = 0,
     ) -> bool:
         message.request_id = uuid7()
@@ -312,66 +295,45 @@ class ControllerDecider:
         except SpoolFull:
             self.counts["dropped"] += 1
             return False
-        unsent = _Unsent(record, message, question)
-        self._unsent[record.number] = unsent
+        unsent = Unsent(record, message, question)
+        self._unsent.add(unsent)
         fresh.append(unsent)
         return True
 
-    def _unsafe(self, fresh: list[_Unsent]) -> None:
+    def _unsafe(self, fresh: list[Unsent]) -> None:
         """The disk refused to make these durable: hold what they ask about."""
         for unsent in fresh:
             if unsent.question:
                 self._answer(unsent.question, hold(HoldReason.SPOOL_FULL))
                 unsent.question = None
 
-    def _answer(self, question: _Question, decision: Decision) -> None:
+    def _answer(self, question: Question, decision: Decision) -> None:
         question.answers.put((question.job, decision))
         with contextlib.suppress(OSError):
             entry = lines.decision_line(question.transfer, question.report, decision)
             self._journal.append([entry], durable=False)
 
     def _give_up_late_questions(self) -> None:
-        now = time.monotonic()
-        for unsent in self._unsent.values():
-            if unsent.question and now >= unsent.question.deadline:
-                question, unsent.question = unsent.question, None
-                reason = HoldReason.CONTROLLER_UNREACHABLE
-                self._answer(question, hold(self._own_fault() or reason))
+        for unsent, question in self._unsent.late(time.monotonic()):
+            unsent.question = None
+            self._answer(question, hold(self._own_fault() or unsent.late_reason))
 
     def _own_fault(self) -> HoldReason | None:
         return HoldReason.CERTIFICATE if self._credentials.expired() else None
 
     def _renew(self) -> None:
-        if self._credentials.generation != self._generation or self._credentials.expired():
-            self._hang_up()
+        self.connection.refresh()
         self._credentials.renew_if_due()
 
-    def _hang_up(self) -> None:
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
-
-    def _send_due(self) -> None:
-        """Questions of openers that wait go first and at once; the rest in order."""
-        now = time.monotonic()
-        due = [u for u in self._unsent.values() if not u.in_flight and u.next_try <= now]
-        due.sort(key=lambda u: (u.question is None, u.record.number))
-        room = _IN_FLIGHT - sum(u.in_flight for u in self._unsent.values())
-        for unsent in due:
-            if unsent.question is None and (room <= 0 or now < self._pause_until):
-                continue
-            room -= 1
-            self._send(unsent)
-
-    def _send(self, unsent: _Unsent) -> None:
+    def _send(self, unsent: Unsent) -> None:
         unsent.attempts += 1
         if unsent.question and (fault := self._own_fault()):
             self._answer(unsent.question, hold(fault))
             unsent.question = None
         try:
-            stub = self._stub()
+            stub: Any = decision_pb2_grpc.DecisionServiceStub(self.connection.channel())
         except CredentialsError:
-            self._postpone(unsent)
+            self._unsent.postpone(unsent, time.monotonic())
             return
         ask = {
             RecordKind.VERDICT_REQUEST: stub.RequestVerdict,
@@ -383,14 +345,8 @@ class ControllerDecider:
         call = ask.future(unsent.message, timeout=self._settings.answer_within_s)
         call.add_done_callback(lambda done: self._events.put(_Told(number, done)))
 
-    def _stub(self) -> Any:
-        if self._channel is None:
-            self._generation = self._credentials.generation
-            self._channel = self._credentials.connect()
-        return decision_pb2_grpc.DecisionServiceStub(self._channel)
-
     def _told(self, told: _Told, entries: list[dict[str, Any]]) -> None:
-        unsent = self._unsent.get(told.number)
+        unsent = self._unsent.find(told.number)
         if unsent is None:
             return
         unsent.in_flight = False
@@ -398,30 +354,27 @@ class ControllerDecider:
         if code is grpc.StatusCode.OK:
             self._note_reached()
             self._accepted(unsent, told.call.result())
-        elif code in _REFUSED:
+        elif code in REFUSED:
             self._refused(unsent, entries)
         else:
             self._failed(unsent, told.call)
 
     def _note_reached(self) -> None:
         """Whoever is back hears everything now, not when the longest pause is over."""
-        if self._reached:
-            return
-        self._reached = True
-        self._pause_until = 0.0
-        for unsent in self._unsent.values():
-            unsent.next_try = 0.0
+        if not self._reached:
+            self._reached = True
+            self._unsent.hurry()
 
-    def _accepted(self, unsent: _Unsent, response: Any) -> None:
+    def _accepted(self, unsent: Unsent, response: Any) -> None:
         if isinstance(response, pb.RequestVerdictResponse):
-            decision = _decision_of(response)
+            decision = decision_of(response)
             if decision.verdict is Verdict.ALLOW and response.passport:
                 self._store_passport(unsent.message.report.sha256, response.passport)
             if unsent.question:
                 self._answer(unsent.question, decision)
         self._done(unsent)
 
-    def _refused(self, unsent: _Unsent, entries: list[dict[str, Any]]) -> None:
+    def _refused(self, unsent: Unsent, entries: list[dict[str, Any]]) -> None:
         """The controller will never take it: kept in the journal, not said again."""
         self.counts["refused"] += 1
         kind = unsent.record.kind.name.lower().replace("_", "-")
@@ -431,25 +384,17 @@ class ControllerDecider:
             self._answer(unsent.question, hold(HoldReason.UNKNOWN_VALUE))
         self._done(unsent)
 
-    def _failed(self, unsent: _Unsent, call: Any) -> None:
+    def _failed(self, unsent: Unsent, call: Any) -> None:
         self._reached = False
-        reason = _prompt_hold(call)
+        reason = prompt_hold(call)
         if unsent.question and reason:
             self._answer(unsent.question, hold(reason))
             unsent.question = None
-        self._postpone(unsent)
+        unsent.late_reason = late_hold(call)
+        self._unsent.postpone(unsent, time.monotonic(), retry_after_s(call))
 
-    def _postpone(self, unsent: _Unsent) -> None:
-        pause = min(_FIRST_PAUSE_S * 2 ** min(unsent.attempts, 10), _LONGEST_PAUSE_S)
-        now = time.monotonic()
-        if unsent.question:
-            pause = _FIRST_PAUSE_S
-        else:
-            self._pause_until = max(self._pause_until, now + min(pause, 2.0))
-        unsent.next_try = now + pause
-
-    def _done(self, unsent: _Unsent) -> None:
-        del self._unsent[unsent.record.number]
+    def _done(self, unsent: Unsent) -> None:
+        self._unsent.remove(unsent)
         with contextlib.suppress(SpoolFull):  # then it is said again, with the same request_id
             self._spool.acknowledge(unsent.record.number)
 
@@ -460,17 +405,3 @@ class ControllerDecider:
             fresh = folder / f".{sha256}.new"
             fresh.write_bytes(envelope)
             fresh.replace(folder / f"{sha256}.json")
-
-
-def _prompt_hold(call: Any) -> HoldReason | None:
-    """Why a refused question need not be asked again before its deadline; None: it may help."""
-    said = dict(call.trailing_metadata() or ()).get(_REASON_KEY, "")
-    return _PROMPT_HOLDS_BY_REASON.get(said) or _PROMPT_HOLDS.get(call.code())
-
-
-def _decision_of(response: pb.RequestVerdictResponse) -> Decision:
-    """The decision in an answer; whatever cannot be understood is a HOLD."""
-    try:
-        return convert.decision_from_wire(response.decision)
-    except ValueError:
-        return hold(HoldReason.UNKNOWN_VALUE)

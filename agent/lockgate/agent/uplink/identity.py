@@ -6,13 +6,13 @@ Rules enforced here:
    file, replaced as a whole, so that they always belong together.
 2. A join token is sent only to a server that shows the CA whose SHA-256 the token carries.
 3. A certificate is renewed when two thirds of its life are over; one that has expired is
-   never shown to anybody.
+   never shown to anybody. A renewal whose answer was lost is asked for again
+   (:mod:`lockgate.agent.uplink.renewal`).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import ssl
 import threading
 import time
@@ -27,7 +27,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lockgate.agent.durable import sync_directory
+from lockgate.agent.durable import write_privately
+from lockgate.agent.uplink import renewal
 from lockgate.v1 import enrolment_pb2 as pb
 from lockgate.v1 import enrolment_pb2_grpc
 from lockgate.wire import channels
@@ -35,12 +36,20 @@ from lockgate.wire.ids import uuid7
 
 DECISION_PORT = 7443
 _PROOF_PREFIX = b"lockgate-renew-v1\0"
-_RETRY_S = 30.0
+#: Pauses between attempts to renew: at most, at least, and once the certificate is over.
+_RETRY_S, _LEAST_RETRY_S, _EXPIRED_RETRY_S = 30.0, 1.0, 10.0
 _CALL_S = 15.0
 
 
 class CredentialsError(Exception):
-    """There is no usable certificate; the text says what to do."""
+    """There is no usable certificate; the text says what to do.
+
+    ``code``: the status with which the controller refused; None: it did not.
+    """
+
+    def __init__(self, why: str, code: grpc.StatusCode | None = None) -> None:
+        super().__init__(why)
+        self.code = code
 
 
 def enrol(state_dir: Path, enrolment: str, token: str, host: str) -> datetime:
@@ -61,14 +70,17 @@ def enrol(state_dir: Path, enrolment: str, token: str, host: str) -> datetime:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     address = f"{enrolment.rpartition(':')[0]}:{DECISION_PORT}"
     facts = {"address": address, "enrolment": enrolment, "host": host}
-    _keep(folder / "ca.pem", response.trust_bundle)
-    _keep(folder / "controller.json", json.dumps(facts).encode())
-    _keep(folder / "agent.pem", _pem(key) + response.certificate_chain)
+    write_privately(folder / "ca.pem", response.trust_bundle)
+    write_privately(folder / "controller.json", json.dumps(facts).encode())
+    write_privately(folder / "agent.pem", _pem(key) + response.certificate_chain)
     return Credentials(state_dir).not_after
 
 
 class Credentials:
-    """The certificate on this host; safe to use from several threads."""
+    """The certificate on this host; safe to use from several threads.
+
+    ``trouble``: why the last attempt to renew it failed; empty: it did not.
+    """
 
     def __init__(self, state_dir: Path, address: str = "", enrolment: str = "") -> None:
         self._folder = state_dir / "identity"
@@ -79,6 +91,7 @@ class Credentials:
         self._next_renewal = 0.0
         self._renewing = threading.Lock()
         self.generation = 0
+        self.trouble = ""
         self._load()
 
     @property
@@ -109,16 +122,24 @@ class Credentials:
         due = datetime.now(UTC) >= self.not_after - life / 3
         if not due or time.monotonic() < self._next_renewal:
             return
-        self._next_renewal = time.monotonic() + _RETRY_S
+        self._next_renewal = time.monotonic() + self._retry_s()
         threading.Thread(target=self._renew_quietly, name="renewal", daemon=True).start()
+
+    def _retry_s(self) -> float:
+        """Several attempts fit into what is left of the certificate, however little that is."""
+        left = (self.not_after - datetime.now(UTC)).total_seconds()
+        if left <= 0:
+            return _EXPIRED_RETRY_S
+        return min(_RETRY_S, max(_LEAST_RETRY_S, left / 4))
 
     def _renew_quietly(self) -> None:
         if not self._renewing.acquire(blocking=False):
             return
         try:
             self.renew()
-        except CredentialsError:
-            return  # tried again; status shows until when the old one is good
+            self.trouble = ""
+        except CredentialsError as error:
+            self.trouble = str(error)  # for status; it is tried again
         finally:
             self._renewing.release()
 
@@ -128,20 +149,44 @@ class Credentials:
         Raises:
             CredentialsError: the controller cannot be reached or refuses.
         """
+        try:
+            self._renew()
+        except OSError as error:
+            raise CredentialsError(f"the state folder refuses: {error.strerror}") from None
+        except ValueError:
+            raise CredentialsError("the controller's CA cannot be read; enrol again") from None
+
+    def _renew(self) -> None:
+        der = self._certificate.public_bytes(serialization.Encoding.DER)
+        wanted = renewal.read(self._folder, der) or self._propose(der)
+        bundle = (self._folder / "ca.pem").read_text("ascii")
+        pin = x509.load_pem_x509_certificate(bundle.encode()).fingerprint(hashes.SHA256()).hex()
+        try:
+            response = _call(
+                self._enrolment, pin, lambda stub: stub.Renew(wanted.request, timeout=_CALL_S)
+            )
+        except CredentialsError as error:
+            if renewal.is_decided(error.code):
+                renewal.forget(self._folder)
+            raise
+        write_privately(self._folder / "ca.pem", response.trust_bundle)
+        write_privately(self._folder / "agent.pem", wanted.key + response.certificate_chain)
+        renewal.forget(self._folder)
+        self._load()
+
+    def _propose(self, certificate: bytes) -> renewal.Renewal:
+        """A renewal of ``certificate`` (DER) by a new key, on disk before it is said."""
         key = ec.generate_private_key(ec.SECP256R1())
         csr = _csr(key, self.host)
         request = pb.RenewRequest(
             request_id=uuid7(),
-            certificate=self._certificate.public_bytes(serialization.Encoding.DER),
+            certificate=certificate,
             certificate_request=csr,
             signature=self._key.sign(_PROOF_PREFIX + csr, ec.ECDSA(hashes.SHA256())),
         )
-        bundle = (self._folder / "ca.pem").read_text("ascii")
-        pin = x509.load_pem_x509_certificate(bundle.encode()).fingerprint(hashes.SHA256()).hex()
-        response = _call(self._enrolment, pin, lambda stub: stub.Renew(request, timeout=_CALL_S))
-        _keep(self._folder / "ca.pem", response.trust_bundle)
-        _keep(self._folder / "agent.pem", _pem(key) + response.certificate_chain)
-        self._load()
+        made = renewal.Renewal(_pem(key), request)
+        renewal.keep(self._folder, made)
+        return made
 
     def _read_facts(self) -> dict[str, Any]:
         try:
@@ -177,8 +222,10 @@ def _call(
     except channels.PinError as error:
         raise CredentialsError(str(error)) from None
     except (grpc.RpcError, ssl.SSLError) as error:
-        said = error.details() if isinstance(error, grpc.Call) else "TLS failed"
-        raise CredentialsError(f"{enrolment}: refused: {said}") from None
+        said, code = "TLS failed", None
+        if isinstance(error, grpc.Call):
+            said, code = error.details(), error.code()
+        raise CredentialsError(f"{enrolment}: refused: {said}", code) from None
 
 
 def _csr(key: ec.EllipticCurvePrivateKey, host: str) -> bytes:
@@ -193,15 +240,3 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-
-
-def _keep(path: Path, content: bytes) -> None:
-    """Write a file for root alone, whole or not at all, also after a power cut."""
-    fresh = path.with_name(f".{path.name}.new")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as target:
-        target.write(content)
-        target.flush()
-        os.fsync(fd)
-    fresh.replace(path)
-    sync_directory(path.parent)

@@ -18,9 +18,7 @@ from typing import Any
 
 from lockgate.agent.config import AgentSettings, ControllerSettings
 from lockgate.agent.durable import write_durably
-from lockgate.agent.guard.disarm import RECORDS
-from lockgate.agent.intake import records as intake
-from lockgate.agent.quarantine.restoring import CHANGE, receipt_of_record
+from lockgate.agent.notes import notes_in, receipt_of
 from lockgate.agent.uplink.client import ControllerDecider
 from lockgate.agent.verdicts.deciders import AnyDecider, decider_of
 from lockgate.wire.transfer import GuardChange, Zone
@@ -44,7 +42,7 @@ def keep_armed(settings: AgentSettings, decider: AnyDecider, zones: Sequence[Zon
 def report_records(state_dir: Path, decider: AnyDecider, zones: Sequence[Zone]) -> int:
     """Report every record on disk, then remove it; how many were reported."""
     reported = []
-    for path in sorted((state_dir / RECORDS).glob("*.json")):
+    for path in notes_in(state_dir):
         try:
             record = json.loads(path.read_bytes())
         except (OSError, ValueError):
@@ -89,14 +87,11 @@ def _delivered(decider: AnyDecider) -> bool:
 
 
 def _report(record: dict[str, Any], decider: AnyDecider, zones: Sequence[Zone]) -> None:
-    if record.get("change") == CHANGE:
-        with contextlib.suppress(KeyError, ValueError):
-            decider.record(receipt_of_record(record))
-        return
-    if record.get("change") == intake.RECEIPT:
-        with contextlib.suppress(KeyError, ValueError, TypeError):
-            decider.record(intake.receipt_of_record(record))
-        return
+    with contextlib.suppress(KeyError, ValueError, TypeError):  # then it is told as it is
+        receipt = receipt_of(record)
+        if receipt is not None:
+            decider.record(receipt)
+            return
     detail = ", ".join(f"{name} {value}" for name, value in sorted(record.items()))
     for zone in zones:
         decider.guard_changed(zone, _change_of(record), detail)

@@ -50,6 +50,8 @@ class _File:
 class Audit:
     """One audited zone."""
 
+    AGAIN = "every file is scanned again when it is opened"
+
     def __init__(
         self,
         zone: ZoneSettings,
@@ -105,6 +107,11 @@ class Audit:
             "counts": dict(self.counts),
             "reasons": list(self._reasons()),
         }
+
+    def look_again(self) -> None:
+        """See :class:`lockgate.agent.watch.watch.WatchedZone`."""
+        self._known.clear()
+        self._refused.clear()
 
     def close(self) -> None:
         """Stop being told."""

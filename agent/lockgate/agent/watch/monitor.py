@@ -47,6 +47,8 @@ class Monitor:
     is judged after ``rescan_s`` all the same.
     """
 
+    AGAIN = "every file is scanned again"
+
     def __init__(
         self,
         zone: ZoneSettings,
@@ -101,6 +103,11 @@ class Monitor:
             "counts": dict(self.counts) | {"overflows": self._source.overflows()},
             "reasons": list(self._reasons()),
         }
+
+    def look_again(self) -> None:
+        """See :class:`lockgate.agent.watch.watch.WatchedZone`."""
+        self._remembered.clear()
+        self._next_rescan = 0.0
 
     def close(self) -> None:
         """Stop watching."""

@@ -10,11 +10,12 @@ Rules enforced here:
 
 from __future__ import annotations
 
-import ctypes
 import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from lockgate.agent.libc import LIBC, checked
 
 CLOSE_WRITE = 0x8
 OPEN = 0x20
@@ -37,15 +38,6 @@ _METADATA = struct.Struct("=IBBHQii")
 _RECORD = struct.Struct("=BBH")
 _HANDLE = struct.Struct("=8sIi")
 _FILE_RECORD, _NAME_RECORD = 1, 2
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.fanotify_mark.argtypes = (
-    ctypes.c_int,
-    ctypes.c_uint,
-    ctypes.c_uint64,
-    ctypes.c_int,
-    ctypes.c_char_p,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +65,9 @@ def create(flags: int) -> int:
     Raises:
         OSError: EPERM without CAP_SYS_ADMIN; EINVAL, ENOSYS: the kernel cannot.
     """
-    return _checked(
-        _libc.fanotify_init(_CLOEXEC | _NONBLOCK | _UNLIMITED_MARKS | flags, _EVENT_FLAGS)
+    return checked(
+        LIBC.fanotify_init(_CLOEXEC | _NONBLOCK | _UNLIMITED_MARKS | flags, _EVENT_FLAGS),
+        "fanotify_init",
     )
 
 
@@ -85,7 +78,10 @@ def mark(group: int, folder: str | os.PathLike[str], mask: int) -> None:
         OSError: it cannot be watched so (ENODEV, EXDEV, EOPNOTSUPP: the filesystem).
     """
     where = os.fsencode(folder)
-    _checked(_libc.fanotify_mark(group, _MARK_ADD | _MARK_FILESYSTEM, mask, _AT_FDCWD, where))
+    checked(
+        LIBC.fanotify_mark(group, _MARK_ADD | _MARK_FILESYSTEM, mask, _AT_FDCWD, where),
+        "fanotify_mark",
+    )
 
 
 def read(group: int) -> list[Event]:
@@ -114,7 +110,9 @@ def open_handle(mount: int, handle: Handle) -> int:
         OSError: ESTALE: it is gone; EPERM without CAP_DAC_READ_SEARCH.
     """
     raw = struct.pack("=Ii", len(handle.opaque), handle.kind) + handle.opaque
-    return _checked(_libc.open_by_handle_at(mount, raw, os.O_PATH | os.O_CLOEXEC))
+    return checked(
+        LIBC.open_by_handle_at(mount, raw, os.O_PATH | os.O_CLOEXEC), "open_by_handle_at"
+    )
 
 
 def _place(records: bytes) -> Handle | None:
@@ -142,10 +140,3 @@ def _handle(body: bytes) -> Handle | None:
     if len(opaque) != size:
         return None
     return Handle(kind, opaque, body[_HANDLE.size + size :].partition(b"\0")[0])
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return result

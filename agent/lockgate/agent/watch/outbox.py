@@ -47,6 +47,8 @@ class Outbox:
     Times in seconds: ``quiet_s`` a file must be unchanged before it is taken.
     """
 
+    AGAIN = "every file in the outbox is scanned when it is taken; what is held stays held"
+
     def __init__(
         self,
         zone: ZoneSettings,
@@ -106,6 +108,20 @@ class Outbox:
             "counts": dict(self.counts),
             "reasons": list(self._reasons()),
         }
+
+    def look_again(self) -> None:
+        """See :class:`lockgate.agent.watch.watch.WatchedZone`; nothing is remembered here."""
+        self._woken = True
+
+    def give_back(self, transfer_id: str, sha256: str) -> Path | None:
+        """Put the held file of a transfer into the outbox again; where. From any thread.
+
+        ``sha256``: what it must have been when it was judged; empty: anything.
+
+        Raises:
+            OSError: it could not be moved; it is still held.
+        """
+        return self._staging.give_back(transfer_id, sha256)
 
     def close(self) -> None:
         """Stop; what is staged is judged again by the next agent."""

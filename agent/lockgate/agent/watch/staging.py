@@ -45,6 +45,7 @@ _FILE, _COPY, _WHY = "file", "copy", "why.json"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LONGEST_NAME = 255
+_LARGEST_WHY = 16 << 20
 _SYNCS_AT_ONCE = 16
 
 
@@ -232,6 +233,28 @@ class Staging:
                     break
         _clear(self._staged / staged.key)
 
+    def give_back(self, transfer_id: str, sha256: str) -> Path | None:
+        """Put the held file of a transfer back into the outbox, by one rename; where it is now.
+
+        None: nothing of that transfer, and with that content when it was judged, is held.
+
+        Raises:
+            OSError: it could not be moved; it is still held.
+        """
+        for why in self.held.rglob(f"*{WHY_SUFFIX}"):
+            held = why.with_name(why.name.removesuffix(WHY_SUFFIX))
+            known, content = _told_of(why)
+            if known != transfer_id or (sha256 and content != sha256) or not held.is_file():
+                continue
+            relative = held.relative_to(self.held)
+            with _parent_of(self.outbox, relative, make=True) as parent:
+                for name in _names(relative.name, uuid7()):
+                    with suppress(FileExistsError):
+                        rename_exclusively(held, name, target_dir=parent)
+                        why.unlink()
+                        return self.outbox / relative.with_name(name)
+        return None
+
     def drop_copy(self, staged: Staged) -> None:
         """Remove our copy, so that another can be made."""
         (self._staged / staged.key / _COPY).unlink(missing_ok=True)
@@ -289,6 +312,17 @@ class Staging:
             (entry / _WHY).replace(held.with_name(held.name + WHY_SUFFIX))
         else:
             (entry / _WHY).unlink()
+
+
+def _told_of(why: Path) -> tuple[str, str]:
+    """Transfer and SHA-256 of a held file, from what stands beside it; empty: it does not say."""
+    try:
+        if why.is_symlink() or why.stat().st_size > _LARGEST_WHY:
+            return "", ""
+        said = json.loads(why.read_bytes())
+        return str(said["transfer_id"]), str(said["report"]["sha256"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "", ""
 
 
 def is_written(fd: int) -> bool:

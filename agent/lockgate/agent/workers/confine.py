@@ -12,7 +12,6 @@ Rules enforced here:
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import resource
@@ -20,13 +19,13 @@ import signal
 from collections.abc import Callable
 
 from lockgate.agent import privileges
+from lockgate.agent.libc import LIBC, checked
 from lockgate.agent.workers import landlock, namespaces, seccomp
 from lockgate.agent.workers.settings import Account
 from lockgate.cli.hardening import forbid_core_dumps
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def confine_worker(account: Account | None, private_bytes: int, parent: int) -> tuple[str, ...]:
@@ -100,6 +99,4 @@ def _tried(restrict: Callable[[], None], name: str) -> list[str]:
 
 
 def _prctl(option: int, value: int) -> None:
-    if _LIBC.prctl(option, value, 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"prctl: {os.strerror(number)}")
+    checked(LIBC.prctl(option, value, 0, 0, 0), "prctl")

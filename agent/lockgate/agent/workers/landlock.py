@@ -11,13 +11,14 @@ import os
 import struct
 from dataclasses import dataclass
 
+from lockgate.agent.libc import LIBC, checked
+
 # The same numbers on every architecture.
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446
 _TELL_VERSION = 1
 _ATTRIBUTES = struct.Struct("=QQQ")
 _TCP_BIND_CONNECT = 0b11
 _ABSTRACT_SOCKETS_SIGNALS = 0b11
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Rights:
 
 def version() -> int:
     """The version of the interface; 0: this kernel has none, or it is off."""
-    return max(0, int(_LIBC.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _TELL_VERSION)))
+    return max(0, int(LIBC.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _TELL_VERSION)))
 
 
 def rights(abi: int) -> Rights:
@@ -57,16 +58,8 @@ def restrict() -> None:
     """
     attributes = rights(version()).attributes()
     size = ctypes.c_size_t(len(attributes))
-    ruleset = _LIBC.syscall(_CREATE_RULESET, attributes, size, 0)
-    if ruleset < 0:
-        raise _fault()
+    ruleset = checked(LIBC.syscall(_CREATE_RULESET, attributes, size, 0), "landlock")
     try:
-        if _LIBC.syscall(_RESTRICT_SELF, ruleset, 0):
-            raise _fault()
+        checked(LIBC.syscall(_RESTRICT_SELF, ruleset, 0), "landlock")
     finally:
         os.close(ruleset)
-
-
-def _fault() -> OSError:
-    number = ctypes.get_errno()
-    return OSError(number, f"landlock: {os.strerror(number)}")

@@ -12,8 +12,9 @@ Processes keep their namespace: leaving it takes a child, and a worker has none.
 
 from __future__ import annotations
 
-import ctypes
 import os
+
+from lockgate.agent.libc import LIBC, checked
 
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
@@ -21,7 +22,6 @@ _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
 _MS_REC, _MS_PRIVATE = 1 << 14, 1 << 18
 _MNT_DETACH = 2
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def leave(*, root: bool) -> tuple[str, ...]:
@@ -34,16 +34,16 @@ def leave(*, root: bool) -> tuple[str, ...]:
     """
     if not root and not _left(_CLONE_NEWUSER):
         return ("user", "network", "ipc", "mount")
-    if not _left(_CLONE_NEWNET):
-        if root:
-            raise _fault("unshare")
+    if root:
+        checked(LIBC.unshare(_CLONE_NEWNET), "unshare")
+    elif not _left(_CLONE_NEWNET):
         return ("network", "ipc", "mount")
     tried = {"ipc": _left(_CLONE_NEWIPC | _CLONE_NEWUTS), "mount": _has_empty_root()}
     return tuple(name for name, done in tried.items() if not done)
 
 
 def _left(flags: int) -> bool:
-    return int(_LIBC.unshare(flags)) == 0
+    return int(LIBC.unshare(flags)) == 0
 
 
 def _has_empty_root() -> bool:
@@ -54,22 +54,12 @@ def _has_empty_root() -> bool:
     where = b"/proc"  # is on every host, and nothing here needs it any more
     flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC | _MS_RDONLY
     try:
-        _done(_LIBC.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None))
-        _done(_LIBC.mount(b"none", where, b"tmpfs", flags, b"size=4k"))
+        checked(LIBC.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
+        checked(LIBC.mount(b"none", where, b"tmpfs", flags, b"size=4k"), "mount")
         os.chdir(where)
-        _done(_LIBC.syscall(number, b".", b"."))
-        _done(_LIBC.umount2(b".", _MNT_DETACH))
+        checked(LIBC.syscall(number, b".", b"."), "pivot_root")
+        checked(LIBC.umount2(b".", _MNT_DETACH), "umount2")
         os.chdir("/")
     except OSError:
         return False
     return True
-
-
-def _done(result: int) -> None:
-    if result != 0:
-        raise _fault("mount")
-
-
-def _fault(call: str) -> OSError:
-    number = ctypes.get_errno()
-    return OSError(number, f"{call}: {os.strerror(number)}")

@@ -8,7 +8,9 @@ Rules enforced here:
 3. A worker serves one zone only. When there are as many workers as there may be, one that
    idles makes room for another zone's.
 4. Starting a process, sending and waiting never happen in the caller's thread.
-5. When workers cannot be started, jobs are given up instead of waiting for ever, and status
+5. A worker looks for the keys that it was started with. When others are to be looked for, it is
+   given no further job.
+6. When workers cannot be started, jobs are given up instead of waiting for ever, and status
    says why.
 """
 
@@ -20,6 +22,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import structlog
 
@@ -47,6 +50,7 @@ class WorkerPool:
     """Implements :class:`lockgate.agent.ports.Workers`."""
 
     def __init__(self, settings: WorkerSettings) -> None:
+        self._own_registry = settings.registry
         self._settings = settings
         self._results: Mailbox[tuple[int, Report]] = Mailbox()
         self._wake: Mailbox[None] = Mailbox()
@@ -95,6 +99,10 @@ class WorkerPool:
             crew.queue(background=background)[job] = made
             self._jobs[job] = _Open(crew, to)
         self._wake.put(None)
+
+    def look_for(self, registry: Sequence[Path]) -> None:
+        """Have every scan that begins from now on look for these keys beside our own."""
+        self._settings = replace(self._settings, registry=(*self._own_registry, *registry))
 
     def estimate_s(self, size: int, zone: str = "") -> float:
         """See :class:`lockgate.agent.ports.Workers`; before any measurement a cautious guess."""
@@ -203,6 +211,9 @@ class WorkerPool:
 
     def _serve(self, crew: Crew, *, background: bool) -> None:
         while worker := crew.worker_for(background=background):
+            if worker.settings is not self._settings:
+                self._end(crew, worker)
+                continue
             job = self._take(crew, worker, background=background)
             if job is None:
                 return

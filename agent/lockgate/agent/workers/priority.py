@@ -11,16 +11,16 @@ Rules enforced here:
 
 from __future__ import annotations
 
-import ctypes
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+
+from lockgate.agent.libc import LIBC
 
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
 _WHO_PROCESS = 1
 _CLASS_SHIFT = 13
 _BEST_EFFORT, _IDLE = 2, 3
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Priority:
         number = _IOPRIO_SET.get(os.uname().machine)
         if number is not None:
             value = self.io_class << _CLASS_SHIFT | self.io_level
-            _LIBC.syscall(number, _WHO_PROCESS, pid, value)
+            LIBC.syscall(number, _WHO_PROCESS, pid, value)
 
 
 BACKGROUND = Priority(os.SCHED_IDLE, 19, _IDLE)

@@ -69,8 +69,12 @@ def lost_report(
 class Worker:
     """A running worker process and what it is doing."""
 
-    def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], sock: socket.socket, settings: WorkerSettings
+    ) -> None:
         self.process = process
+        #: What it was started with.
+        self.settings = settings
         self.ready = False
         #: What this kernel or host could not give to confine it, in words.
         self.missing: tuple[str, ...] = ()
@@ -108,7 +112,7 @@ class Worker:
         finally:
             theirs.close()
         ours.settimeout(0)
-        return cls(process, ours)
+        return cls(process, ours, settings)
 
     def fileno(self) -> int:
         """The descriptor to poll for answers."""

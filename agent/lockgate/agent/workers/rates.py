@@ -5,7 +5,9 @@ Rules enforced here:
 1. A file costs a fixed time and a time for each byte; both are measured, by size class, since
    caches, nesting and dumps make small and large files unlike.
 2. One odd file moves nothing much: the upper quartile of the last scans of a class counts.
-3. Before the first measurement the estimate is pessimistic, never zero.
+3. Before the first measurement the estimate is pessimistic, never zero. What was measured for
+   sizes far away may make it lower, never higher: small files tell little of what a large one's
+   bytes cost, and who waits in vain is told at the deadline, who is refused in vain at once.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ ASSUMED_BYTES_PER_S = 20e6
 #: Files below this size are taken to cost the fixed time only.
 SMALL_BYTES = 1 << 16
 _KEPT = 31
+#: Size classes from one that was measured: beyond, it is far away.
+_NEAR = 2
 
 
 class Rates:
@@ -50,7 +54,8 @@ class Rates:
             return 1 / ASSUMED_BYTES_PER_S
         nearest = min(abs(known - wanted) for known in self._per_byte)
         near = {wanted - nearest, wanted + nearest} & self._per_byte.keys()
-        return max(_upper_quartile(self._per_byte[known]) for known in near)
+        measured = max(_upper_quartile(self._per_byte[known]) for known in near)
+        return measured if nearest <= _NEAR else min(measured, 1 / ASSUMED_BYTES_PER_S)
 
 
 def _size_class(size: int) -> int:

@@ -14,10 +14,13 @@ The filter is classic BPF over ``struct seccomp_data`` (linux/seccomp.h, linux/f
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+
+from lockgate.agent.libc import LIBC, checked
 
 _INSTRUCTION = struct.Struct("=HBBI")
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -32,8 +35,6 @@ _MAP_SHARED = 0x1
 _MAP_ANONYMOUS = 0x20
 #: F_OFD_GETLK is the only command with the bit of open file descriptions and one bit more.
 _F_OFD, _F_OFD_GETLK = 0x20, 0x24
-
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +198,6 @@ def restrict() -> None:
     machine = ARCHITECTURES[os.uname().machine]
     code = program(machine)
     whole = _Program(len(code) // _INSTRUCTION.size, code)
-    if _LIBC.syscall(machine.seccomp, _SET_MODE_FILTER, _ALL_THREADS, ctypes.byref(whole)):
-        number = ctypes.get_errno()
-        raise OSError(number, f"seccomp: {os.strerror(number)}")
+    made = LIBC.syscall(machine.seccomp, _SET_MODE_FILTER, _ALL_THREADS, ctypes.byref(whole))
+    if checked(made, "seccomp"):
+        raise OSError(errno.EBUSY, f"seccomp: thread {made} has filters of its own")

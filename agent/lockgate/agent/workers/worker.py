@@ -37,6 +37,8 @@ _DESCRIPTORS = 4
 _TELL_S = 0.25
 #: Exit status of a worker whose rules do not load, or do not find the key of the rehearsal.
 RULES_FAILED = 3
+#: Bytes behind the key of a rehearsal.
+_REHEARSED_NOISE = 4096
 
 
 #: Told the bytes read so far, and the bytes in all.
@@ -121,7 +123,9 @@ def start(arguments: argparse.Namespace, make_scanner: Callable[[], Scanner]) ->
 
 
 def rehearse(scanner: Scanner) -> None:
-    """Scan a key made for this moment, so that all that a scan needs is loaded and works.
+    """Scan a key made for this moment, as text and as a number among noise.
+
+    So all that a scan needs is loaded, and works.
 
     Raises:
         RulesError: the key was not found.
@@ -129,14 +133,16 @@ def rehearse(scanner: Scanner) -> None:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+    number = key.private_numbers().private_value.to_bytes(32, "little")
     fd = os.memfd_create("rehearsal", os.MFD_CLOEXEC)
     try:
-        os.write(fd, pem)
+        os.write(fd, pem + number + os.urandom(_REHEARSED_NOISE))
         report = scanner.scan_fd(fd, "rehearsal")
     finally:
         os.close(fd)
@@ -174,6 +180,7 @@ def main() -> int:
 
 def _standard_scanner(arguments: argparse.Namespace) -> Scanner:
     from lockgate.formats.scanner import standard_scanner
+    from lockgate.scan import late
     from lockgate.scan.limits import Profile
     from lockgate.scan.registry import Registry
     from lockgate.scan.rules import RuleError
@@ -185,6 +192,7 @@ def _standard_scanner(arguments: argparse.Namespace) -> Scanner:
         scanner = standard_scanner(registry, profile=Profile(arguments.profile), salt=salt)
     except (RuleError, OSError):
         raise RulesError from None
+    late.import_all()
     rehearse(scanner)
     return scanner
 

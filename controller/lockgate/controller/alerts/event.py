@@ -3,7 +3,7 @@
 Rules enforced here:
 
 1. One finding per transfer: ``finding_info.uid`` is the transfer's id, each key is an entry of
-   ``evidences``.
+   ``data_security.discovery_details``, and with its place of ``unmapped.lockgate.keys``.
 2. An event claims only what has happened. A decision makes the finding: detected, action
    unknown, whatever the verdict. Each receipt updates it with what the agent did. No update
    has a lower severity than the worst key of the file.
@@ -14,12 +14,13 @@ Rules enforced here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from lockgate.controller.alerts import ocsf
-from lockgate.controller.alerts.ocsf import CREATE, UPDATE, Control
-from lockgate.scan.report import FindingClass, Report
+from lockgate.controller.alerts.ocsf import CREATE, MOST_KEYS, UPDATE, Control
+from lockgate.scan.report import Finding, FindingClass, Report
 from lockgate.wire.ids import uuid7
 from lockgate.wire.transfer import (
     Decision,
@@ -30,8 +31,6 @@ from lockgate.wire.transfer import (
     Transfer,
     Verdict,
 )
-
-_EVIDENCES = 100
 
 # disposition_id 15: "detected without further action"; what is done about it comes later.
 _DECIDED = Control(ocsf.UNKNOWN, 15, "Detected")
@@ -55,14 +54,30 @@ _DONE: Mapping[Enforcement, Control] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class KeysKnown:
+    """Of the keys of a file: their incidents, and which count as ``test`` by a ruling."""
+
+    incidents: Mapping[str, str] = field(default_factory=dict)
+    ruled: frozenset[str] = frozenset()
+
+
+_NOTHING = KeysKnown()
+
+
 def verdict_event(
-    transfer: Transfer, report: Report, decision: Decision, ledger_index: int, now: datetime
+    transfer: Transfer,
+    report: Report,
+    decision: Decision,
+    ledger_index: int,
+    now: datetime,
+    known: KeysKnown = _NOTHING,
 ) -> dict[str, Any]:
     """A transfer was decided; nothing has been done about it yet."""
     title = f"{_subject(report)}; decided: {decision.verdict.value}"
     classes = [finding.class_ for finding in report.findings]
     return {
-        **ocsf.frame(CREATE, verdict_severity(report, decision), now),
+        **ocsf.frame(CREATE, verdict_severity(report, decision, known.ruled), now),
         **ocsf.control(_DECIDED),
         "message": f"{title}. {decision.message}".rstrip(),
         "finding_info": ocsf.finding_info(
@@ -71,10 +86,9 @@ def verdict_event(
         "data_security": ocsf.data_security(report),
         "file": ocsf.file(transfer.path, report.sha256, report.size),
         "device": ocsf.device(transfer.host, transfer.zone.name),
-        "actor": ocsf.actor(transfer.opener),
+        **ocsf.actor(transfer.opener),
         "policy": {"uid": decision.policy_digest, "name": decision.rule or "none"},
-        "evidences": [ocsf.evidence(f) for f in report.findings[:_EVIDENCES]],
-        "unmapped": {"lockgate": _unmapped(ledger_index, decision, transfer, report)},
+        "unmapped": {"lockgate": _unmapped(ledger_index, decision, transfer, report, known)},
     }
 
 
@@ -86,6 +100,7 @@ def receipt_event(
     now: datetime,
     *,
     new: bool = False,
+    known: KeysKnown = _NOTHING,
 ) -> dict[str, Any]:
     """An agent did something about a transfer; updates the finding of its verdict.
 
@@ -103,7 +118,7 @@ def receipt_event(
         ),
         "file": ocsf.file(receipt.path, None, None),
         "device": ocsf.device(host, ""),
-        "actor": ocsf.actor(receipt.opener),
+        **ocsf.actor(receipt.opener),
         "unmapped": {
             "lockgate": {
                 "event": "receipt",
@@ -114,7 +129,8 @@ def receipt_event(
                 "enforcement": receipt.enforcement.value,
                 "errno": receipt.errno_value,
                 "quarantine_path": receipt.quarantine_path,
-                "fingerprints": list(found)[:_EVIDENCES],
+                "fingerprints": list(found)[:MOST_KEYS],
+                "incidents": _incidents(known),
                 "detail": receipt.detail,
             }
         },
@@ -178,11 +194,12 @@ def overdue_event(
     return notice_event(title, message, host, ocsf.HIGH, ledger_index, fields, now)
 
 
-def verdict_severity(report: Report, decision: Decision) -> int:
-    """OCSF severity_id of a decided transfer."""
-    found = max(
-        (ocsf.CLASS_SEVERITY[f.class_] for f in report.findings), default=ocsf.INFORMATIONAL
-    )
+def verdict_severity(
+    report: Report, decision: Decision, ruled: frozenset[str] = frozenset()
+) -> int:
+    """OCSF severity_id of a decided transfer; ``ruled`` keys count as ``test``."""
+    classes = (FindingClass.TEST if f.fingerprint in ruled else f.class_ for f in report.findings)
+    found = max((ocsf.CLASS_SEVERITY[class_] for class_ in classes), default=ocsf.INFORMATIONAL)
     held = ocsf.MEDIUM if decision.verdict is not Verdict.ALLOW else ocsf.INFORMATIONAL
     return ocsf.CRITICAL if decision.page else max(found, held)
 
@@ -197,7 +214,7 @@ def receipt_severity(receipt: Receipt, classes: Iterable[FindingClass] = ()) -> 
 
 
 def _unmapped(
-    ledger_index: int, decision: Decision, transfer: Transfer, report: Report
+    ledger_index: int, decision: Decision, transfer: Transfer, report: Report, known: KeysKnown
 ) -> dict[str, Any]:
     return {
         "event": "verdict",
@@ -212,9 +229,24 @@ def _unmapped(
         "page": decision.page,
         "outcome": report.outcome.value,
         "gaps": sorted({gap.reason.value for gap in report.gaps}),
-        "fingerprints": [f.fingerprint for f in report.findings[:_EVIDENCES]],
+        "keys": [_key(f, known) for f in report.findings[:MOST_KEYS]],
+        "incidents": _incidents(known),
+        "fingerprints": [f.fingerprint for f in report.findings[:MOST_KEYS]],
         "protected_names": sorted({f.protected_name for f in report.findings if f.protected_name}),
     }
+
+
+def _key(finding: Finding, known: KeysKnown) -> dict[str, Any]:
+    incident = known.incidents.get(finding.fingerprint)
+    return {
+        **ocsf.key(finding),
+        "incident": incident,
+        "ruled": finding.fingerprint in known.ruled,
+    }
+
+
+def _incidents(known: KeysKnown) -> list[str]:
+    return list(known.incidents.values())[:MOST_KEYS]
 
 
 def _subject(report: Report) -> str:

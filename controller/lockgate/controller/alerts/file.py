@@ -28,6 +28,7 @@ class FileSink:
     """Appends to ``path``."""
 
     name = "file"
+    confirms = True
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -21,6 +21,8 @@ from lockgate.wire.ids import uuid7
 from lockgate.wire.transfer import Opener
 
 CLASS_UID = 2006
+#: Keys that one event tells of.
+MOST_KEYS = 100
 _CATEGORY_UID = 2
 _SCHEMA = "1.4.0"
 _VERSION = "0.1.0"
@@ -112,7 +114,8 @@ def data_security(report: Report) -> dict[str, Any]:
         "detection_system": "Endpoint",
         "data_lifecycle_state_id": 2,
         "data_lifecycle_state": "Data in Transit",
-        "num_total_findings": len(report.findings),
+        "total": len(report.findings),
+        "discovery_details": [_discovered(f) for f in report.findings[:MOST_KEYS]],
     }
 
 
@@ -133,7 +136,7 @@ def device(host: str, zone: str) -> dict[str, Any]:
 
 
 def actor(opener: Opener | None) -> dict[str, Any]:
-    """The process that tried to read the file, and its user."""
+    """``actor``: the process that tried to read the file, and its user; nothing when unknown."""
     if opener is None:
         return {}
     process: dict[str, Any] = {"pid": opener.pid, "cmd_line": opener.command}
@@ -144,28 +147,33 @@ def actor(opener: Opener | None) -> dict[str, Any]:
             "type_id": 1,
         }
     user = {} if opener.uid is None else {"user": {"uid": str(opener.uid)}}
-    return {"process": process, **user}
+    return {"actor": {"process": process, **user}}
 
 
-def evidence(finding: Finding) -> dict[str, Any]:
-    """One key and its first place."""
+def _discovered(finding: Finding) -> dict[str, Any]:
+    """One key in the words of the schema's ``discovery_details``."""
+    return {
+        "type": f"{finding.class_.value} {finding.algorithm} {finding.kind.value}",
+        "value": finding.fingerprint,
+        "count": len(finding.occurrences),
+    }
+
+
+def key(finding: Finding) -> dict[str, Any]:
+    """One key and its first place, in our own words."""
     place = finding.occurrences[0] if finding.occurrences else None
     return {
-        "name": finding.protected_name or f"{finding.algorithm} {finding.kind.value}",
-        "uid": finding.fingerprint,
-        "data": {
-            "class": finding.class_.value,
-            "kind": finding.kind.value,
-            "algorithm": finding.algorithm,
-            "bits": finding.bits,
-            "fingerprint": finding.fingerprint,
-            "protected_name": finding.protected_name,
-            "format": place.format if place else None,
-            "offset": place.offset if place else None,
-            "length": place.length if place else None,
-            "member": place.member if place else None,
-            "occurrences": len(finding.occurrences),
-        },
+        "class": finding.class_.value,
+        "kind": finding.kind.value,
+        "algorithm": finding.algorithm,
+        "bits": finding.bits,
+        "fingerprint": finding.fingerprint,
+        "protected_name": finding.protected_name,
+        "format": place.format if place else None,
+        "offset": place.offset if place else None,
+        "length": place.length if place else None,
+        "member": place.member if place else None,
+        "occurrences": len(finding.occurrences),
     }
 
 

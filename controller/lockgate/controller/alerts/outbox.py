@@ -4,7 +4,7 @@ Rules enforced here:
 
 1. An alert is a row in the transaction of its cause: neither exists without the other.
 2. Every destination has its own cursor and gets the rows in order. The cursor moves only
-   past what the destination has acknowledged or refused for good.
+   past what the destination has acknowledged or refused for good, and never backwards.
 3. What was refused for good is a dead letter with its error, visible until an operator acts.
 """
 
@@ -17,10 +17,11 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from lockgate.controller.store.prepared import Prepared
 from lockgate.controller.store.schema import alerts, dead_letters, destinations
 
 # Statements of the hot path are built once: building costs more than SQLite's work.
-_NEW_ALERT = insert(alerts)
+_NEW_ALERT = Prepared(insert(alerts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,14 @@ def put(connection: Connection, event: Mapping[str, Any], ledger_index: int, mic
         "ledger_index": ledger_index,
         "event": json.dumps(event, ensure_ascii=False, separators=(",", ":")),
     }
-    connection.execute(_NEW_ALERT, row)
+    _NEW_ALERT.run(connection, row)
 
 
-def add_destination(connection: Connection, name: str) -> None:
+def add_destination(connection: Connection, name: str, *, confirms: bool = True) -> None:
     """Know a destination; a new one starts at the oldest alert."""
-    known = connection.execute(select(destinations.c.name).where(destinations.c.name == name))
-    if known.first() is None:
-        connection.execute(insert(destinations).values(name=name))
+    known = update(destinations).where(destinations.c.name == name).values(confirms=confirms)
+    if connection.execute(known).rowcount == 0:
+        connection.execute(insert(destinations).values(name=name, confirms=confirms))
 
 
 def next_batch(connection: Connection, destination: str, limit: int) -> list[Alert]:
@@ -66,7 +67,7 @@ def acknowledge(connection: Connection, destination: str, alert_id: int, micros:
     """The destination has everything up to ``alert_id``."""
     connection.execute(
         update(destinations)
-        .where(destinations.c.name == destination)
+        .where(destinations.c.name == destination, destinations.c.cursor < alert_id)
         .values(cursor=alert_id, delivered_at=micros, failures=0, error=None)
     )
 
@@ -89,7 +90,7 @@ def bury(connection: Connection, destination: str, alert_id: int, error: str, mi
     )
     connection.execute(
         update(destinations)
-        .where(destinations.c.name == destination)
+        .where(destinations.c.name == destination, destinations.c.cursor < alert_id)
         .values(cursor=alert_id, failures=0)
     )
 

@@ -4,11 +4,11 @@ Rules enforced here:
 
 1. Keys are ECDSA P-256 (CA, servers) or Ed25519 (ledger, passports), one file each, mode
    0600, made with O_EXCL: an existing key is never overwritten, and one that others may read
-   is not used.
+   is not used. The CA's may be in a PKCS#11 token instead (``.hardware``).
 2. A certificate names exactly one identity, as a SPIFFE URI (SPIFFE X.509-SVID, section 2);
-   an agent's is ``spiffe://<trust domain>/agent/<host>``.
-3. Agent certificates are for clients only and live for hours. Subject, names and extensions
-   a certificate request asks for are ignored; only its key is taken.
+   an agent's is ``spiffe://<trust domain>/agent/<host>``, a person's ``.../person/<name>``.
+3. Certificates of agents and people are for clients only and live for hours. Subject, names
+   and extensions a certificate request asks for are ignored; only its key is taken.
 """
 
 from __future__ import annotations
@@ -28,24 +28,23 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lockgate.controller import clock
+from lockgate.controller.identity import hardware
+from lockgate.controller.identity.faults import IdentityError
 
 CA_CERTIFICATE = "ca.pem"
 CA_KEY = "ca.key"
+#: Instead of the key file: the PKCS#11 URI of a key in a token.
+CA_KEY_URI = "ca.uri"
 LEDGER_KEY = "ledger.key"
 LEDGER_PUBLIC = "ledger.pub"
 PASSPORT_KEY = "passport.key"
 PASSPORT_PUBLIC = "passport.pub"
 
 _CA_LIFE = timedelta(days=3650)
-_SERVER_LIFE = timedelta(days=90)
 #: A peer's clock may be this much behind ours.
 _SKEW = timedelta(minutes=5)
 
 PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
-
-
-class IdentityError(Exception):
-    """A key or certificate file is not what it should be; the text names the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +82,20 @@ class Authority:
         names: list[x509.GeneralName] = [self._uri(f"agent/{host}")]
         return self._issue(public_key, host, names, usage, now, life)
 
-    def issue_server(self, names: Sequence[str], now: datetime) -> ServerIdentity:
+    def issue_person(
+        self, name: str, public_key: PublicKey, now: datetime, life: timedelta
+    ) -> x509.Certificate:
+        """A client certificate for a person."""
+        usage = ExtendedKeyUsageOID.CLIENT_AUTH
+        names: list[x509.GeneralName] = [self._uri(f"person/{name}")]
+        return self._issue(public_key, name, names, usage, now, life)
+
+    def issue_server(self, names: Sequence[str], now: datetime, life: timedelta) -> ServerIdentity:
         """A server certificate with a new key; ``names`` are DNS names and IP addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         usage = ExtendedKeyUsageOID.SERVER_AUTH
         sans = [self._uri("controller"), *(_general_name(name) for name in dict.fromkeys(names))]
-        leaf = self._issue(key.public_key(), "controller", sans, usage, now, _SERVER_LIFE)
+        leaf = self._issue(key.public_key(), "controller", sans, usage, now, life)
         chain = leaf.public_bytes(serialization.Encoding.PEM) + self.bundle
         return ServerIdentity(chain, _private_pem(key))
 
@@ -121,9 +128,10 @@ class Authority:
 class ServerCertificate:
     """The certificate a server shows, renewed in memory when a third of its life is left."""
 
-    def __init__(self, ca: Authority, names: Sequence[str]) -> None:
+    def __init__(self, ca: Authority, names: Sequence[str], life: timedelta) -> None:
         self._ca = ca
         self._names = names
+        self._life = life
         self._renew_at: datetime | None = None
         self._shown = ServerIdentity(b"", b"")
 
@@ -131,20 +139,31 @@ class ServerCertificate:
         """Chain and key for the next handshake."""
         now = clock.now()
         if self._renew_at is None or now >= self._renew_at:
-            self._shown = self._ca.issue_server(self._names, now)
-            self._renew_at = now + _SERVER_LIFE * 2 / 3
+            self._shown = self._ca.issue_server(self._names, now, self._life)
+            self._renew_at = now + self._life * 2 / 3
         return self._shown.chain, self._shown.key
 
 
-def create(folder: Path, trust_domain: str, now: datetime) -> Authority:
+def create(folder: Path, trust_domain: str, now: datetime, key_uri: str = "") -> Authority:
     """Make the CA and the ledger's and passports' keys in ``folder``.
+
+    ``key_uri``: the PKCS#11 URI of the CA's key, made in the token if it is not there; empty: a
+    file.
 
     Raises:
         FileExistsError: there is an identity already; it is left as it was.
+        IdentityError: the token cannot be used.
+        ValueError: ``key_uri`` is none.
     """
+    place = hardware.parse(key_uri) if key_uri else None
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key = ec.generate_private_key(ec.SECP256R1())
-    _write_new(folder / CA_KEY, _private_pem(key), 0o600)
+    key: ec.EllipticCurvePrivateKey
+    if place is None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        _write_new(folder / CA_KEY, _private_pem(key), 0o600)
+    else:
+        key = hardware.make(place)
+        _write_new(folder / CA_KEY_URI, f"{key_uri}\n".encode(), 0o600)
     certificate = _self_signed(key, trust_domain, now)
     _write_new(folder / CA_CERTIFICATE, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
     for private, public in ((LEDGER_KEY, LEDGER_PUBLIC), (PASSPORT_KEY, PASSPORT_PUBLIC)):
@@ -162,13 +181,26 @@ def load(folder: Path) -> Authority:
         certificate = x509.load_pem_x509_certificate((folder / CA_CERTIFICATE).read_bytes())
     except (OSError, ValueError):
         raise IdentityError(f"{folder / CA_CERTIFICATE}: not a readable certificate") from None
-    key = _load_private(folder / CA_KEY)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise IdentityError(f"{folder / CA_KEY}: expected an ECDSA key")
+    key = _ca_key(folder)
+    if key.public_key() != certificate.public_key():
+        raise IdentityError(f"{folder / CA_CERTIFICATE}: is not of the authority's key")
     uris = _uris(certificate)
     if len(uris) != 1 or not uris[0].startswith("spiffe://"):
         raise IdentityError(f"{folder / CA_CERTIFICATE}: expected one SPIFFE URI")
     return Authority(uris[0].removeprefix("spiffe://"), certificate, key)
+
+
+def _ca_key(folder: Path) -> ec.EllipticCurvePrivateKey:
+    uri = folder / CA_KEY_URI
+    if uri.exists():
+        try:
+            return hardware.TokenKey(hardware.parse(uri.read_text("utf-8").strip()))
+        except (OSError, ValueError) as error:
+            raise IdentityError(f"{uri}: {error}") from None
+    key = _load_private(folder / CA_KEY)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise IdentityError(f"{folder / CA_KEY}: expected an ECDSA key")
+    return key
 
 
 def load_signing_key(path: Path) -> ed25519.Ed25519PrivateKey:

@@ -4,9 +4,11 @@ Rules enforced here:
 
 1. A join token is spent in the same transaction in which the certificate is recorded.
 2. A token that names no host admits new hosts only; to enrol a known host again takes a
-   token made for it, so that a stray token cannot take a host's name over.
+   token made for it, so that a stray token cannot take a host's name over. Tokens made before
+   the host was evicted are void.
 3. A certificate still valid may be renewed by its key; one that has run out only while it is
-   the host's newest, and for a limited time. A banned host gets neither.
+   the host's newest, and for a limited time; a revoked one never. A banned host gets neither,
+   and no token.
 4. Of a certificate request only the key is taken, P-256 or Ed25519, proven by the request's
    own signature.
 """
@@ -45,8 +47,12 @@ class Registrar:
 
     def make_token(
         self, connection: Connection, host: str | None, life: timedelta, now: datetime
-    ) -> tokens.JoinToken:
-        """Make and record a join token."""
+    ) -> tokens.JoinToken | Refusal:
+        """Make and record a join token; a refusal when ``host`` is banned."""
+        if host is not None and not peers.is_host(host):
+            return Refusal(RefusalReason.MALFORMED, "host: not a lower-case host name")
+        if host is not None and _is_banned(connection, host):
+            return Refusal(RefusalReason.BANNED)
         token = tokens.new(self.authority.sha256)
         connection.execute(
             insert(join_tokens).values(
@@ -97,7 +103,9 @@ class Registrar:
             return Refusal(RefusalReason.CERTIFICATE_UNKNOWN)
         if not _verifies(certificate, signature, _PROOF_PREFIX + request):
             return Refusal(RefusalReason.PROOF)
-        refusal = peers.admitted(connection, peer.host) or self._check_age(connection, peer, now)
+        refusal = peers.admitted(connection, peer.host, peer.serial) or self._check_age(
+            connection, peer, now
+        )
         if refusal is not None:
             return refusal
         fields = {"renews": peer.serial}
@@ -114,6 +122,8 @@ class Registrar:
             return Refusal(RefusalReason.TOKEN_UNKNOWN)
         if row.used_at is not None:
             return Refusal(RefusalReason.TOKEN_USED)
+        if row.revoked_at is not None:
+            return Refusal(RefusalReason.TOKEN_REVOKED)
         if row.expires_at <= to_micros(now):
             return Refusal(RefusalReason.TOKEN_EXPIRED)
         agent = connection.execute(select(agents).where(agents.c.host == host)).first()
@@ -128,7 +138,12 @@ class Registrar:
 
     def _admit(self, connection: Connection, host: str, now: datetime) -> None:
         """A new agent, or a known one that starts again."""
-        fresh = {"enrolled_at": to_micros(now), "last_sequence": 0}
+        fresh = {
+            "enrolled_at": to_micros(now),
+            "last_sequence": 0,
+            "evicted_at": None,
+            "evict_reason": None,
+        }
         changed = connection.execute(update(agents).where(agents.c.host == host).values(**fresh))
         if changed.rowcount == 0:
             connection.execute(insert(agents).values(host=host, **fresh))
@@ -176,6 +191,11 @@ class Registrar:
         fields = {"host": host, "serial": serial, **fields}
         self.ledger.append(connection, entries.identity(kind, now, fields))
         return certificate
+
+
+def _is_banned(connection: Connection, host: str) -> bool:
+    known = select(agents.c.banned_at).where(agents.c.host == host)
+    return connection.execute(known).scalar() is not None
 
 
 def requested_key(request: bytes) -> PublicKey | Refusal:

@@ -7,8 +7,9 @@ Rules enforced here:
    connection it still holds.
 2. The identity is the certificate's SPIFFE URI, exactly one, in our trust domain, of the
    form ``/agent/<host>``. Fields of messages are claims, never identity.
-3. Whether the agent is enrolled and not banned is asked of the store in the transaction of
-   the call itself, so that a ban holds from its commit on.
+3. Whether the agent is enrolled and not banned, and its certificate one of ours that was not
+   revoked, is asked of the store in the transaction of the call itself, so that a ban and an
+   eviction hold from their commit on.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from cryptography import x509
 from sqlalchemy import Connection, bindparam, select
 
 from lockgate.controller.refusals import Refusal, RefusalReason
-from lockgate.controller.store.schema import agents
+from lockgate.controller.store.prepared import Prepared
+from lockgate.controller.store.schema import agents, certificates
 
 # RFC 1123 labels, lower case; what an agent calls its host.
 _HOST = re.compile(
@@ -33,7 +35,14 @@ _HOST = re.compile(
 
 
 # Statements of the hot path are built once: building costs more than SQLite's work.
-_BANNED = select(agents.c.banned_at).where(agents.c.host == bindparam("host"))
+_STANDING = Prepared(
+    select(agents.c.banned_at, certificates.c.serial, certificates.c.revoked_at)
+    .outerjoin(
+        certificates,
+        (certificates.c.host == agents.c.host) & (certificates.c.serial == bindparam("serial")),
+    )
+    .where(agents.c.host == bindparam("host"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +75,45 @@ def identify(
     return peer
 
 
-def admitted(connection: Connection, host: str) -> Refusal | None:
-    """Whether the store knows the agent and has not banned it."""
-    row = connection.execute(_BANNED, {"host": host}).first()
+def admitted(connection: Connection, host: str, serial: str) -> Refusal | None:
+    """Whether the store knows the agent and its certificate, and has turned away neither."""
+    row = _STANDING.first(connection, {"host": host, "serial": serial})
     if row is None:
         return Refusal(RefusalReason.IDENTITY_UNKNOWN)
-    return Refusal(RefusalReason.BANNED) if row.banned_at is not None else None
+    if row.banned_at is not None:
+        return Refusal(RefusalReason.BANNED)
+    if row.serial is None:
+        return Refusal(RefusalReason.IDENTITY_UNKNOWN, "the certificate is not on record")
+    return Refusal(RefusalReason.CERTIFICATE_REVOKED) if row.revoked_at is not None else None
 
 
 def read(certificate: x509.Certificate, trust_domain: str) -> Peer | None:
     """The agent a certificate names; None when it names none of ours."""
-    try:
-        sans = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return None
-    uris = sans.get_values_for_type(x509.UniformResourceIdentifier)
-    prefix = f"spiffe://{trust_domain}/agent/"
-    if len(uris) != 1 or not uris[0].startswith(prefix) or not is_host(uris[0][len(prefix) :]):
+    host = named_under("agent", certificate, trust_domain)
+    if host is None or not is_host(host):
         return None
     return Peer(
-        host=uris[0][len(prefix) :],
+        host=host,
         serial=f"{certificate.serial_number:x}",
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
     )
 
 
-@lru_cache(maxsize=4096)
+def named_under(kind: str, certificate: x509.Certificate, trust_domain: str) -> str | None:
+    """What follows ``spiffe://<trust domain>/<kind>/`` in the one URI of a certificate."""
+    try:
+        sans = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return None
+    uris = sans.get_values_for_type(x509.UniformResourceIdentifier)
+    prefix = f"spiffe://{trust_domain}/{kind}/"
+    if len(uris) != 1 or not uris[0].startswith(prefix):
+        return None
+    return uris[0][len(prefix) :]
+
+
+@lru_cache(maxsize=16_384)
 def _read_pem(pem: bytes, trust_domain: str) -> Peer | None:
     try:
         return read(x509.load_pem_x509_certificate(pem), trust_domain)

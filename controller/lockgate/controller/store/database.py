@@ -1,106 +1,107 @@
-"""Opening the store: one durable writer, any number of readers.
+"""Opening the store: durable writers, any number of readers.
 
 Rules enforced here:
 
-1. SQLite runs with WAL and synchronous=FULL, and the store refuses to open when a PRAGMA read
-   back says otherwise: an acknowledged decision survives a power cut or is not acknowledged.
-2. A writing transaction takes the write lock at its beginning (BEGIN IMMEDIATE), so what it
-   has read is still true when it commits, whoever else writes.
-3. A full disk is one exception, :class:`StoreFullError`; every other failure of the database is
-   :class:`StoreError`. Neither text holds row contents.
+1. A store is an SQLite file (a path) or a PostgreSQL database (a URL); nothing outside this
+   package asks which, and both keep the rules of ``store.sqlite`` and ``store.postgresql``.
+2. A writing transaction excludes every other one from its beginning to its end, in any
+   process, so what it has read is still true when it commits.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError
 
-_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-_SYNCHRONOUS = {"OFF": 0, "NORMAL": 1, "FULL": 2, "EXTRA": 3}
-_BUSY_MILLISECONDS = 10_000
+from lockgate.controller.store import postgresql, sqlite
+from lockgate.controller.store.faults import (
+    StoreError,
+    StoreFullError,
+    is_of_store,
+    store_error,
+    store_faults,
+)
+
+__all__ = [
+    "Place",
+    "StoreError",
+    "StoreFullError",
+    "exists",
+    "is_of_store",
+    "name_of",
+    "open_reader",
+    "open_writer",
+    "parse_url",
+    "store_error",
+    "store_faults",
+]
+
+#: Where a store is.
+Place: TypeAlias = Path | URL
+
+_DRIVER = "postgresql+psycopg"
 
 
-class StoreError(Exception):
-    """The database could not do what was asked; nothing was written."""
+def parse_url(text: str) -> URL:
+    """The PostgreSQL database that ``text`` names.
 
-
-class StoreFullError(StoreError):
-    """The disk under the store is full (or refuses to write); nothing was written."""
-
-
-def store_error(error: DBAPIError) -> StoreError:
-    """The failure in this module's words, without statement or parameters."""
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-    kind = StoreFullError if code in _FULL else StoreError
-    return kind(f"{type(error.orig).__name__}: {error.orig}")
-
-
-@contextmanager
-def store_faults() -> Iterator[None]:
-    """Failures of the database inside leave as :class:`StoreError`."""
+    Raises:
+        ValueError: it names none, or holds a password.
+    """
     try:
-        yield
-    except DBAPIError as error:
-        raise store_error(error) from None
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError(f'"database": expected a URL {_DRIVER}://HOST/NAME') from None
+    if url.drivername != _DRIVER or not url.database:
+        raise ValueError(f'"database": expected a URL {_DRIVER}://HOST/NAME')
+    if url.password is not None or "password" in url.query:
+        raise ValueError('"database": a password does not belong into it; use ?passfile=FILE')
+    return url
 
 
-def open_writer(path: Path, *, durability: str = "FULL") -> Engine:
-    """The engine of the one writer of this process; creates the file.
+def open_writer(place: Place, *, durability: str = "FULL") -> Engine:
+    """The engine of the one writer of this process.
 
-    ``durability`` is the value of PRAGMA synchronous. Anything but ``FULL`` loses
+    ``durability`` is a value of SQLite's PRAGMA synchronous. Anything but ``FULL`` loses
     acknowledged decisions at a power cut and exists so that a test can see the loss.
 
     Raises:
-        StoreError: the database does not keep the durability asked for.
+        StoreError: the database is away, or does not keep the durability asked for.
     """
-    engine = create_engine(
-        f"sqlite:///{path}", connect_args={"check_same_thread": False}, hide_parameters=True
-    )
-    pragmas = {"journal_mode": "WAL", "synchronous": durability}
-    _configure(engine, "BEGIN IMMEDIATE", pragmas)
-    with store_faults(), engine.connect() as connection:
-        _verify(connection.exec_driver_sql, durability)
-    return engine
+    if isinstance(place, Path):
+        return sqlite.open_writer(place, durability)
+    return postgresql.open_writer(place, durability)
 
 
-def open_reader(path: Path) -> Engine:
+def open_reader(place: Place) -> Engine:
     """An engine that can only read.
 
     Raises:
-        StoreError: there is no store at ``path``.
+        StoreError: there is no store at ``place``.
     """
-    if not path.exists():
-        raise StoreError(f"{path}: no store here; run `lockgate controller init` first")
-    engine = create_engine(
-        f"sqlite:///file:{path}?mode=rw&uri=true", poolclass=NullPool, hide_parameters=True
-    )
-    _configure(engine, "BEGIN", {"query_only": "ON"})
-    return engine
+    if not isinstance(place, Path):
+        return postgresql.open_reader(place)
+    if not place.exists():
+        raise StoreError(f"{place}: no store here; run `lockgate controller init` first")
+    return sqlite.open_reader(place)
 
 
-def _configure(engine: Engine, begin: str, pragmas: dict[str, str]) -> None:
-    def connected(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # transactions begin below, not in the driver
-        connection.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
-        for name, value in pragmas.items():
-            connection.execute(f"PRAGMA {name}={value}")
+def exists(place: Place) -> bool:
+    """Whether there is a store at ``place``.
 
-    event.listen(engine, "connect", connected)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    Raises:
+        StoreError: that cannot be told.
+    """
+    if isinstance(place, Path):
+        return place.exists()
+    return postgresql.exists(place)
 
 
-def _verify(execute: Any, durability: str) -> None:
-    journal = execute("PRAGMA journal_mode").scalar()
-    synchronous = execute("PRAGMA synchronous").scalar()
-    if journal != "wal" or synchronous != _SYNCHRONOUS[durability]:
-        raise StoreError(
-            f"the database runs with journal_mode={journal}, synchronous={synchronous};"
-            f" asked for wal and {durability}"
-        )
+def name_of(place: Place) -> str:
+    """The place as it may be shown."""
+    if isinstance(place, Path):
+        return str(place)
+    return postgresql.name_of(place)

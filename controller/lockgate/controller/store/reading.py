@@ -9,7 +9,7 @@ Rules enforced here:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -44,6 +44,17 @@ _VERDICT_FIELDS = (
     "message",
     "policy_digest",
     "canary",
+)
+_INCIDENT_FIELDS = (
+    "id",
+    "state",
+    "fingerprint",
+    "kind",
+    "class",
+    "algorithm",
+    "bits",
+    "protected_name",
+    "sightings",
 )
 _RECEIPT_FIELDS = (
     "ledger_index",
@@ -102,6 +113,8 @@ def agents_of(connection: Connection) -> list[dict[str, Any]]:
             "certificate_expires_at": clock.text(row.expires_at),
             "banned_at": clock.text(row.banned_at),
             "ban_reason": row.ban_reason,
+            "evicted_at": clock.text(row.evicted_at),
+            "evict_reason": row.evict_reason,
             "zones": _zones(connection, row.host),
         }
         for row in rows
@@ -128,6 +141,7 @@ def deliveries(connection: Connection) -> list[dict[str, Any]]:
     return [
         {
             "destination": row["name"],
+            "confirms": row["confirms"],
             "delivered_up_to": row["cursor"],
             "newest": row["newest"],
             "dead_letters": row["dead"],
@@ -142,7 +156,7 @@ def deliveries(connection: Connection) -> list[dict[str, Any]]:
 
 def alerts_of(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """The newest alerts, each with the destinations that have it."""
-    cursors = {row["name"]: row["cursor"] for row in outbox.status(connection)}
+    known = outbox.status(connection)
     dead = {(row.destination, row.alert_id) for row in connection.execute(select(dead_letters))}
     newest = select(alerts).order_by(alerts.c.id.desc()).limit(limit)
     return [
@@ -151,17 +165,19 @@ def alerts_of(connection: Connection, limit: int) -> list[dict[str, Any]]:
             "uid": row.uid,
             "created_at": clock.text(row.created_at),
             "ledger_index": row.ledger_index,
-            "delivery": {n: _delivery(row.id, n, cursor, dead) for n, cursor in cursors.items()},
+            "delivery": {each["name"]: _delivery(row.id, each, dead) for each in known},
             "event": json.loads(row.event),
         }
         for row in connection.execute(newest).all()[::-1]
     ]
 
 
-def _delivery(alert_id: int, name: str, cursor: int, dead: set[tuple[str, int]]) -> str:
-    if (name, alert_id) in dead:
+def _delivery(alert_id: int, destination: Mapping[str, Any], dead: set[tuple[str, int]]) -> str:
+    if (destination["name"], alert_id) in dead:
         return "dead"
-    return "delivered" if alert_id <= cursor else "waiting"
+    if alert_id > destination["cursor"]:
+        return "waiting"
+    return "delivered" if destination["confirms"] else "sent, unconfirmed"
 
 
 def _incident(connection: Connection, row: Row[Any]) -> dict[str, Any]:
@@ -172,7 +188,7 @@ def _incident(connection: Connection, row: Row[Any]) -> dict[str, Any]:
         .order_by(verdicts.c.ledger_index)
     ).all()
     return {
-        **_pick(row, ("fingerprint", "kind", "class", "algorithm", "bits", "protected_name")),
+        **_pick(row, _INCIDENT_FIELDS),
         "first_seen_at": clock.text(row.first_seen_at),
         "last_seen_at": clock.text(row.last_seen_at),
         "hosts": _distinct(s.host for s in seen),

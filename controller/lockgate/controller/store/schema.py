@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    true,
 )
 
 metadata = MetaData(
@@ -44,8 +45,10 @@ agents = Table(
     Column("enrolled_at", BigInteger, nullable=False),
     Column("last_seen_at", BigInteger),
     Column("last_sequence", BigInteger, nullable=False, server_default="0"),
-    Column("banned_at", BigInteger),
+    Column("banned_at", BigInteger, index=True),
     Column("ban_reason", Text),
+    Column("evicted_at", BigInteger, comment="empty again once the host was enrolled anew"),
+    Column("evict_reason", Text),
 )
 
 certificates = Table(
@@ -55,6 +58,7 @@ certificates = Table(
     Column("host", String(253), nullable=False, index=True),
     Column("issued_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger, index=True),
 )
 
 join_tokens = Table(
@@ -66,6 +70,7 @@ join_tokens = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("used_at", BigInteger),
     Column("used_by", String(253)),
+    Column("revoked_at", BigInteger),
 )
 
 requests = Table(
@@ -116,6 +121,7 @@ verdicts = Table(
     Column("canary", Boolean, nullable=False),
     Column("receipt_due_at", BigInteger, comment="empty once there is a receipt or an alert"),
     Index("ix_verdicts_receipt_due_at", "receipt_due_at"),
+    Index("ix_verdicts_sha256", "sha256"),
 )
 
 findings = Table(
@@ -157,7 +163,14 @@ incidents = Table(
     Column("bits", Integer, nullable=False),
     Column("protected_name", Text),
     Column("first_seen_at", BigInteger, nullable=False),
-    Column("last_seen_at", BigInteger, nullable=False),
+    Column("last_seen_at", BigInteger, nullable=False, index=True),
+    Column("id", String(36), nullable=False, server_default=""),
+    Column("state", String(16), nullable=False, server_default="open"),
+    Column("changed_at", BigInteger, comment="when a person changed the state last"),
+    Column("changed_by", String(36)),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("sightings", BigInteger, nullable=False, server_default="1"),
+    Index("uq_incidents_id", "id", unique=True),
 )
 
 zones = Table(
@@ -179,7 +192,7 @@ alerts = Table(
     Column("id", RowNumber, primary_key=True),
     Column("uid", String(36), nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
-    Column("ledger_index", BigInteger, nullable=False),
+    Column("ledger_index", BigInteger, nullable=False, index=True),
     Column("event", Text, nullable=False),
     sqlite_autoincrement=True,
     comment="the outbox: OCSF events in the order in which they are delivered",
@@ -194,6 +207,7 @@ destinations = Table(
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("failed_at", BigInteger),
     Column("error", Text),
+    Column("confirms", Boolean, nullable=False, server_default=true()),
     comment="how far each destination has acknowledged the outbox",
 )
 

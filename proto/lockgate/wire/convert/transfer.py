@@ -76,8 +76,8 @@ def transfer_to_wire(transfer: Transfer) -> pb.Transfer:
         host=cut(transfer.host, NAME_TEXT),
         boundary=BOUNDARIES.number(transfer.boundary),
         path=cut(transfer.path, PATH_TEXT),
-        identity=_identity_to_wire(transfer.identity),
-        opener=None if transfer.opener is None else _opener_to_wire(transfer.opener),
+        identity=identity_to_wire(transfer.identity),
+        opener=None if transfer.opener is None else opener_to_wire(transfer.opener),
         attempt_time=timestamp(transfer.attempt_time),
     )
 
@@ -100,13 +100,14 @@ def transfer_from_wire(message: pb.Transfer) -> Transfer:
         host=arrived(message.host, NAME_TEXT),
         boundary=boundary,
         path=arrived(message.path, PATH_TEXT),
-        identity=_identity_from_wire(message.identity),
+        identity=identity_from_wire(message.identity),
         opener=_opener_from_wire(message.opener) if message.HasField("opener") else None,
         attempt_time=time_of(message.attempt_time, "transfer.attempt_time"),
     )
 
 
-def _identity_to_wire(identity: FileIdentity) -> pb.FileIdentity:
+def identity_to_wire(identity: FileIdentity) -> pb.FileIdentity:
+    """The message of ``identity``."""
     return pb.FileIdentity(
         device=uint64(identity.device),
         inode=uint64(identity.inode),
@@ -120,7 +121,8 @@ def _int64(value: int) -> int:
     return min(max(value, -_LARGEST_INT64 - 1), _LARGEST_INT64)
 
 
-def _identity_from_wire(message: pb.FileIdentity) -> FileIdentity:
+def identity_from_wire(message: pb.FileIdentity) -> FileIdentity:
+    """The identity of ``message``."""
     return FileIdentity(
         device=message.device,
         inode=message.inode,
@@ -130,7 +132,8 @@ def _identity_from_wire(message: pb.FileIdentity) -> FileIdentity:
     )
 
 
-def _opener_to_wire(opener: Opener) -> pb.Opener:
+def opener_to_wire(opener: Opener) -> pb.Opener:
+    """The message of ``opener``."""
     return pb.Opener(
         pid=uint32(opener.pid),
         uid=None if opener.uid is None else uint32(opener.uid),
@@ -241,7 +244,7 @@ def receipt_to_wire(receipt: Receipt) -> pb.Receipt:
         errno_value=min(max(receipt.errno_value, 0), _LARGEST_INT32),
         quarantine_id=cut(receipt.quarantine_id, SHORT_TEXT),
         quarantine_path=cut(receipt.quarantine_path, PATH_TEXT),
-        opener=None if receipt.opener is None else _opener_to_wire(receipt.opener),
+        opener=None if receipt.opener is None else opener_to_wire(receipt.opener),
         enforce_time=timestamp(receipt.enforce_time),
         detail=cut(receipt.detail, SENTENCE_TEXT),
         path=cut(receipt.path, PATH_TEXT),

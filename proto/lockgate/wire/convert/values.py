@@ -64,6 +64,8 @@ class EnumMap(Generic[W]):
 
 def cut(text: str, limit: int) -> str:
     """``text`` as valid UTF-8 of at most ``limit`` bytes, cut between characters."""
+    if len(text) <= limit and text.isascii():
+        return text
     raw = text.encode("utf-8", "backslashreplace")
     return raw[:limit].decode("utf-8", "ignore")
 

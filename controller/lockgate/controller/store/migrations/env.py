@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-import lockgate.controller.ledger.schema  # noqa: F401  (adds the ledger's tables to the metadata)
-from lockgate.controller.store.schema import metadata
+from lockgate.controller.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,0 +1,1 @@
+"""Changes to how the installation decides: proposed by one person, made by another's approval."""

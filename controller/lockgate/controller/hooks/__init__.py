@@ -1,0 +1,1 @@
+"""Response hooks: what runs when a key has leaked."""

@@ -1,0 +1,1 @@
+"""Incidents: all findings of one key, and what people do about it."""

@@ -1,0 +1,1 @@
+"""Passports after they were given: revoking them, and the signed list of what is revoked."""

@@ -1,0 +1,1 @@
+"""Holds that wait for people, and releases that people decide on."""

@@ -1,0 +1,1 @@
+"""How long evidence is kept, what holds it longer, and its lawful erasure."""

@@ -1,0 +1,1 @@
+"""The agents' streams: who is there, how they are, and what they are told to do."""
