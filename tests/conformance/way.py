@@ -201,12 +201,14 @@ def read_patiently(path: Path | str, seconds: float = _RETRIES_S) -> bytes:
         time.sleep(0.02)
 
 
-def open_patiently(path: Path | str, flags: int, seconds: float = _RETRIES_S) -> int:
+def open_patiently(
+    path: Path | str, flags: int, seconds: float = _RETRIES_S, mode: int = 0o777
+) -> int:
     """open(2), trying again while the answer is to try again."""
     end = time.monotonic() + seconds
     while True:
         try:
-            return os.open(path, flags)
+            return os.open(path, flags, mode)
         except OSError as error:
             if error.errno not in _PASSING_ERRORS or time.monotonic() > end:
                 raise
@@ -258,10 +260,14 @@ def _send(fd: int, answer: bytes) -> None:
 
 
 def write_apart(path: Path, body: bytes, mode: int = 0o755) -> Path:
-    """Write ``body`` to ``path`` in a process that has ended when this returns."""
+    """Write ``body`` to ``path`` in a process that has ended when this returns.
+
+    It tries again while the guard says so: the file's inode number may be that of one whose
+    reader was killed inside open(2), and such a reader counts until the kernel was asked.
+    """
 
     def write() -> bytes:
-        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        target = open_patiently(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=mode)
         _send(target, body)
         os.close(target)
         return b""
