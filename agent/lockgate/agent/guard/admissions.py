@@ -3,7 +3,8 @@
 Rules enforced here:
 
 1. A file that somebody was let in to read stays so until the kernel says that nobody has it
-   open, or until as many closes were told as opens let in. /proc alone proves nothing: a
+   open, until as many closes were told as opens let in, or until its inode number names another
+   file (births.py). /proc alone proves nothing: a
    descriptor in flight between two processes (unix(7), SCM_RIGHTS), a fixed file of an
    io_uring, or the file of a loop device, is in no process's table.
 2. One that reads and writes is closed as a writer: it reads until the writers are gone.

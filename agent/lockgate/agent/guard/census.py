@@ -15,28 +15,18 @@ Rules enforced here:
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import re
-import struct
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from lockgate.agent.guard import statx
 from lockgate.agent.guard.access import access_of_flags
 from lockgate.agent.guard.cache import Inode
-from lockgate.agent.libc import LIBC
 from lockgate.scan.names import escape_name
 
-_AT_FDCWD = -100
-_AT_STATX_DONT_SYNC = 0x4000
-_STATX_INO = 0x100
-_STATX_BYTES = 256
-_INODE = struct.Struct("=Q")
-_INODE_AT = 32
-_DEVICE = struct.Struct("=II")
-_DEVICE_AT = 136
 _MAPPING = re.compile(r"^(\S+) (\S{4}) \S+ ([0-9a-f]+):([0-9a-f]+) ([1-9]\d*) *(.*)$", re.MULTILINE)
 _CAP_SYS_PTRACE = 1 << 19
 _CAPABILITIES = re.compile(r"^CapEff:\s*([0-9a-f]+)$", re.MULTILINE)
@@ -137,7 +127,7 @@ def _of_process(pid: int, devices: Collection[int]) -> Iterator[_Use]:
 
 def _descriptors(pid: int, devices: Collection[int]) -> Iterator[_Use]:
     for name in _names(f"/proc/{pid}/fd"):
-        inode = _resolve(f"/proc/{pid}/fd/{name}")
+        inode = statx.inode_at(f"/proc/{pid}/fd/{name}")
         if inode is not None and inode[0] in devices:
             flags = _flags(pid, name)
             if flags & os.O_PATH:
@@ -160,19 +150,10 @@ def _mappings(pid: int, devices: Collection[int]) -> Iterator[_Use]:
         if int(major, 16) == 0:
             key = (minor, number, _path)
             if key not in resolved:
-                resolved[key] = _resolve(f"/proc/{pid}/map_files/{part}")
+                resolved[key] = statx.inode_at(f"/proc/{pid}/map_files/{part}")
             inode = resolved[key]
         if inode is not None and inode[0] in devices:
             yield inode, True, rights[1] == "w" and rights[3] == "s", True
-
-
-def _resolve(path: str) -> Inode | None:
-    answer = ctypes.create_string_buffer(_STATX_BYTES)
-    if LIBC.statx(_AT_FDCWD, path.encode(), _AT_STATX_DONT_SYNC, _STATX_INO, answer) < 0:
-        return None
-    major, minor = _DEVICE.unpack_from(answer.raw, _DEVICE_AT)
-    (number,) = _INODE.unpack_from(answer.raw, _INODE_AT)
-    return (os.makedev(major, minor), number)
 
 
 def _flags(pid: int, name: str) -> int:

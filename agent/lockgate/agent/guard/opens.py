@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from lockgate.agent.guard import census, fanotify
 from lockgate.agent.guard.access import Access, may_be_opening, pending_access
 from lockgate.agent.guard.backlog import Backlog
+from lockgate.agent.guard.births import Births
 from lockgate.agent.guard.cache import Inode
 from lockgate.agent.guard.clock import ending_of, seconds
 from lockgate.agent.guard.commands import (
@@ -45,6 +46,7 @@ from lockgate.agent.guard.errnos import errno_of
 from lockgate.agent.guard.gate import Gate
 from lockgate.agent.guard.opener import frozen_opener, path_of
 from lockgate.agent.guard.receipts import Receipts
+from lockgate.agent.guard.statx import birth_of
 from lockgate.agent.ports import Decider, Readers, ReleaseDesk, Workers
 from lockgate.agent.verdicts.transfers import new_transfer, receipt_of
 from lockgate.wire.transfer import (
@@ -111,6 +113,7 @@ class Opens:
         self._readers = readers
         self._desk = desk
         self._doubts = Doubts()
+        self._births = Births()
         self._tids: dict[int, int] = {}
         self._custodies: dict[int, Custody] = {}
         self._transfers: dict[int, Transfer] = {}
@@ -169,6 +172,8 @@ class Opens:
         reading = not mask & _OPENS
         access = None if sealed else _READS if reading else pending_access(tid)
         inode = (status.st_dev, status.st_ino)
+        if self._births.is_another(inode, birth_of(fd)):
+            self.do(self._gate.vacated(inode))
         if access and status.st_size == 0 and self._gate.created(inode, tid, access):
             self._pass(fd)
         elif tid == self.walker:
