@@ -113,12 +113,14 @@ def test_the_sender_keeps_no_grip(box: Path, grip: str) -> None:
     assert (box / "released" / "a").stat().st_nlink == 1
 
 
-def test_a_hard_link_in_the_outbox_crosses_for_itself(box: Path) -> None:
-    """Two names of one file are two files that cross."""
-    os.link(put(box, "a"), box / "outbox" / "b")
+@pytest.mark.parametrize("content", [b"text", b"SLOW to be judged"])
+def test_a_hard_link_in_the_outbox_crosses_for_itself(box: Path, content: bytes) -> None:
+    """Two names of one file are two files that cross, one after the other."""
+    os.link(put(box, "a", content), box / "outbox" / "b")
     with watching(box, Mode.OUTBOX, outbox) as seen:
         seen.wait_for_receipts(2)
     assert names(box / "released") == ["a", "b"]
+    assert [receipt.enforcement for receipt in seen.decider.receipts] == [Enforcement.ALLOWED] * 2
 
 
 def test_a_writer_is_waited_for(box: Path) -> None:

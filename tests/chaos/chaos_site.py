@@ -31,6 +31,7 @@ LOCKGATE = str(Path(sys.executable).with_name("lockgate"))
 HERE = Path(__file__).resolve().parent
 ROLES = ("dirty", "dirty", "fresh", "flip", "linger", "clean")
 DEADLINE_S = 20.0
+_HOLDER_S = 10.0
 
 
 class SiteError(Exception):
@@ -48,6 +49,14 @@ def children_named(word: str, run_dir: Path | None = None) -> list[int]:
             if word.encode() in words and (run_dir is None or os.fsencode(run_dir) in words):
                 found.append(int(entry.name))
     return found
+
+
+def _is_holder(pid: int) -> bool:
+    """Whether a process is a holder or standby, and not what launches one."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1] == b"-m"
+    except (OSError, IndexError):
+        return False
 
 
 def parent_of(pid: int) -> int:
@@ -221,11 +230,21 @@ signing = true
             self.start_controller()
         for _ in range(3):
             if self.agent is not None and self.agent.poll() is None:
+                self.wait_for_holder()
                 return
             with suppress(SiteError):
                 self.start_agent()
         if self.agent is None or self.agent.poll() is not None:
             self.start_agent()
+
+    def wait_for_holder(self) -> None:
+        """Wait until the agent has started a holder, which may not be ready yet."""
+        end = time.monotonic() + _HOLDER_S
+        while time.monotonic() < end and not any(map(_is_holder, self._holding())):
+            time.sleep(0.01)
+
+    def _holding(self) -> list[int]:
+        return children_named("lockgate.agent.guard.holder", self.run_dir)
 
     def agents(self) -> list[int]:
         """The agent's pid, in a list that is empty when it is dead."""
@@ -234,8 +253,7 @@ signing = true
 
     def holders(self, name: str = "lockgate-") -> list[int]:
         """Pids of holder and standby, or of one of them by the ``name`` that ps(1) shows."""
-        pids = children_named("lockgate.agent.guard.holder", self.run_dir)
-        return [pid for pid in pids if name_of(pid).startswith(name)]
+        return [pid for pid in self._holding() if name_of(pid).startswith(name)]
 
     def probers(self) -> list[int]:
         """Pids of the canary probers of this site."""

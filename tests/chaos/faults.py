@@ -132,9 +132,11 @@ def stop_holder(site: Site, choice: random.Random) -> None:
 
 
 def kill_holder_then_agent(site: Site, choice: random.Random) -> None:
-    """The agent dies as soon as it has replaced its holder."""
+    """The agent dies as soon as it has started a new holder, or some time later."""
     _signal(site.holders(), signal.SIGKILL)
-    time.sleep(choice.uniform(2, 3))
+    time.sleep(0.1)  # the dead are gone, and are not taken for the new
+    site.wait_for_holder()
+    time.sleep(choice.choice([0, 0.1, 0.5, 2]))
     _signal(site.agents(), signal.SIGKILL)
     time.sleep(0.3)
 

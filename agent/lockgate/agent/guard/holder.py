@@ -14,6 +14,7 @@ Rules enforced here:
 5. It pins the guarded filesystems for the agents: an unmount is refused, what was unmounted
    lazily keeps its mark for the next mount, and a mark that is lost while no agent runs is
    put back. It ends when an operator disarmed, or when no agent ever armed it.
+6. No error ends it. After one that nobody foresaw it goes on without the agent, and refuses.
 
 It imports little, so that it is small.
 
@@ -50,6 +51,7 @@ _CREDENTIALS = struct.Struct("=iII")
 _PACKET_BYTES = 256
 _MOST_PINS = 250  # SCM_MAX_FD is 253
 _TICK_S = 1.0
+_AFTER_ERROR_S = 0.1
 _STANDBY_SILENCE_S = 3.0  # at least: it must not be taken for dead because the host is busy
 SOCKET_NAME = "holder.sock"
 
@@ -118,9 +120,30 @@ class Holder:
     def run(self) -> None:
         """Hold until disarmed, or until nobody armed the guard for ``grace`` seconds."""
         while not self._ended:
-            self._turn()
-            if not self._ended:
-                self._keep_standby()
+            try:
+                self._turn()
+                if not self._ended:
+                    self._keep_standby()
+            except Exception:  # noqa: BLE001 - if this process ended, everything would pass
+                self._refuse_after_error()
+
+    def _refuse_after_error(self) -> None:
+        """Nobody else answers, and what waits now is refused; no step waits for another."""
+        for step in (
+            self._drop_agent,
+            lambda: end_lone_agent(self._run_dir),
+            self._sweep,
+            lambda: self._answers.refuse(fanotify.events(self._answers.read())),
+        ):
+            with contextlib.suppress(Exception):
+                step()
+        time.sleep(_AFTER_ERROR_S)
+
+    def _drop_agent(self) -> None:
+        agent, self._agent = self._agent, None
+        if agent is not None:
+            agent.kill()
+            agent.close()
 
     def _turn(self) -> None:
         reading: list[socket.socket | int] = [self._server]
@@ -165,10 +188,15 @@ class Holder:
         return min(_TICK_S, until) if until > 0 else _TICK_S
 
     def _keep_standby(self) -> None:
-        if self._changed or not self._standby.lives():
-            self._changed = False
-            if self._standby.renew():
-                self._promoted()
+        if not self._changed and self._standby.lives():
+            return
+        try:
+            promoted = self._standby.renew()
+        except OSError:  # no process or descriptor left: tried again at the next turn
+            return
+        self._changed = False
+        if promoted:
+            self._promoted()
 
     def _promoted(self) -> None:
         """This process is the holder now; the agent has as long as it ever had."""
@@ -279,14 +307,21 @@ class Holder:
             self._lose_agent()
         elif known is not None:
             known.close()
+            self._agent = None
         self._raise_limit(limit)
         if not reads:
             self._sweep()
-        self._agent = Agent(connection, pid, deadline_s)
         self._changed, self._swept = True, False
+        self._alone_since = time.monotonic()
+        agent = Agent(connection, pid, deadline_s)
         word = b"GROUP stored" if self._stored else b"GROUP kept"
-        socket.send_fds(connection, [word], [self._held.group, *self._held.pins])
+        try:
+            socket.send_fds(connection, [word], [self._held.group, *self._held.pins])
+        except OSError:  # it is gone already: no agent, as before
+            agent.close()
+            return
         connection.setblocking(False)  # noqa: FBT003 - the name is the standard library's
+        self._agent = agent
 
     def _disarm(self, connection: socket.socket) -> None:
         killed = 0
@@ -358,7 +393,8 @@ def main() -> None:
     path = options.run_dir / SOCKET_NAME
     server = listen(path)
     if options.ready is not None:
-        os.write(options.ready, b"R")
+        with contextlib.suppress(BrokenPipeError):  # the agent died; all the more it must hold
+            os.write(options.ready, b"R")
         os.close(options.ready)
     holder = Holder(held, server, options.run_dir, options.silence, options.grace)
     systemd.notify("READY=1")

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.agent.config import ZoneSettings
+from lockgate.agent.guard.cache import Inode
 from lockgate.agent.guard.custody import identity_of
 from lockgate.agent.verdicts.transfers import new_transfer, receipt_of
 from lockgate.agent.watch.judging import TRANSIENT, Judged, Judging
@@ -39,6 +40,8 @@ _MOST_LOSSES = 2
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _AFTER_FAILURE_S = 5.0
 _SHORTEST_TURN_S = 0.02
+#: Why a file stays in the outbox that may be ready at any moment.
+_SOON = frozenset({"young", "written", "judged under another name"})
 
 
 class Outbox:
@@ -67,7 +70,7 @@ class Outbox:
         self._rescan_s = rescan_s
         self._staging = staging
         self._source = source
-        self._active: set[str] = set()
+        self._active: dict[str, Inode] = {}
         self._ask_again: deque[Judged[Staged]] = deque()
         self._asking = 0
         self._decided: list[Judged[Staged]] = []
@@ -169,8 +172,8 @@ class Outbox:
     def _end_pass(self) -> None:
         self._pass = None
         self._last_seen, self._last_missed = self._seen, self._missed
-        soon = self._missed.keys() & {"young", "written"}
-        later = self._missed.keys() - {"young", "written"}
+        soon = self._missed.keys() & _SOON
+        later = self._missed.keys() - _SOON
         waits = [self._quiet_s] * bool(soon) + [_AFTER_FAILURE_S] * bool(later)
         self._next_look = min([self._next_look, *(time.monotonic() + wait for wait in waits)])
 
@@ -181,7 +184,8 @@ class Outbox:
             if isinstance(found, Staged):
                 staged = found
             else:
-                staged = self._staging.take(found, self._quiet_s, time.time())
+                judged = self._active.values()
+                staged = self._staging.take(found, self._quiet_s, time.time(), judged)
             fd = self._staging.copy(staged)
         except FileNotFoundError:
             return  # the sender took it back
@@ -193,7 +197,7 @@ class Outbox:
         self._submit(staged, fd)
 
     def _submit(self, staged: Staged, fd: int) -> None:
-        self._active.add(staged.key)
+        self._active[staged.key] = _inode_of(staged)
         transfer = new_transfer(
             zone=self._zone.zone,
             host=self._host,
@@ -260,7 +264,7 @@ class Outbox:
     ) -> Receipt:
         """Move one file, and what is to be said of it; where it went is put into ``places``."""
         staged, receipt = judged.subject, receipt_of(judged.transfer, judged.decision, 0)
-        self._active.discard(staged.key)
+        self._active.pop(staged.key, None)
         refused = replace(receipt, enforcement=Enforcement.DENIED)
         try:
             if broken:
@@ -317,6 +321,11 @@ class Outbox:
         with suppress(OSError):
             self._staging.put_back(staged)
         self._next_look = min(self._next_look, time.monotonic() + _AFTER_FAILURE_S)
+
+
+def _inode_of(staged: Staged) -> Inode:
+    """The sender's file, when it has been copied."""
+    return (0, 0) if staged.source is None else (staged.source.device, staged.source.inode)
 
 
 def _why(judged: Judged[Staged]) -> dict[str, object]:

@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockgate.agent.durable import rename_exclusively, sync_directory, write_durably
+from lockgate.agent.guard.cache import Inode
 from lockgate.agent.guard.custody import identity_of
 from lockgate.agent.watch.copying import copy_bytes
 from lockgate.wire.ids import uuid7
@@ -123,17 +124,22 @@ class Staging:
                 self._finish_hold(entry)
                 _clear(entry)
 
-    def take(self, relative: Path, quiet_s: float, now: float) -> Staged:
+    def take(
+        self, relative: Path, quiet_s: float, now: float, judged: Container[Inode] = ()
+    ) -> Staged:
         """Take a file out of the outbox, when nobody writes it and it is ``quiet_s`` old.
 
+        A file among the ``judged`` stays, under whatever name: moving it would look as if it
+        had changed (rename(2) sets the time of change).
+
         Raises:
-            NotReadyError: it is young, being written, or no regular file.
+            NotReadyError: it is young, being written, being judged, or no regular file.
             OSError: it cannot be read or moved; it is where it was.
         """
         with _parent_of(self.outbox, relative) as parent:
             fd = os.open(relative.name, _READ, dir_fd=parent)
             try:
-                _check_ready(fd, quiet_s, now)
+                _check_ready(fd, quiet_s, now, judged)
             finally:
                 os.close(fd)
             staged = Staged(uuid7(), relative)
@@ -340,10 +346,13 @@ def is_written(fd: int) -> bool:
     return False
 
 
-def _check_ready(fd: int, quiet_s: float, now: float) -> None:
+def _check_ready(fd: int, quiet_s: float, now: float, judged: Container[Inode]) -> None:
     _check_regular(fd)
+    status = os.fstat(fd)
+    if (status.st_dev, status.st_ino) in judged:
+        raise NotReadyError("judged under another name")
     # The time of change cannot be set by its owner; a clock set back puts it in the future.
-    if abs(now - os.fstat(fd).st_ctime) < quiet_s:
+    if abs(now - status.st_ctime) < quiet_s:
         raise NotReadyError("young")
     if is_written(fd):
         raise NotReadyError("written")
