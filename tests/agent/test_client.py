@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import select
 import sys
 import time
@@ -166,3 +168,43 @@ def test_everything_is_told_after_a_restart_with_the_same_ids(
     third = make(tmp_path, FakeCredentials(controller.port))
     assert third.waiting == 0
     third.close()
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
+def test_no_descriptor_for_a_channel_costs_one_answer(
+    controller: FakeController, tmp_path: Path, code: int
+) -> None:
+    """The question is held in time, and the next is asked when there are descriptors again."""
+    credentials = FakeCredentials(controller.port)
+    connect, lacking = credentials.connect, OSError(code, os.strerror(code))
+
+    def fails() -> grpc.Channel:
+        raise lacking
+
+    credentials.connect = fails  # type: ignore[method-assign]
+    client = make(tmp_path, credentials)
+    client.request(1, a_transfer(), a_report())
+    assert answer(client).hold_reason is HoldReason.CONTROLLER_UNREACHABLE
+    credentials.connect = connect  # type: ignore[method-assign]
+    client.request(2, a_transfer(), a_report())
+    assert answer(client, 30).verdict is Verdict.ALLOW
+    client.close()
+
+
+def test_a_disk_that_turned_read_only_costs_one_answer(
+    controller: FakeController, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the write nor its undoing succeeds; the client goes on when they do again."""
+    client = make(tmp_path, FakeCredentials(controller.port))
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as read_only:
+        read_only.setattr(os, "pwrite", refuse)
+        read_only.setattr(os, "ftruncate", refuse)
+        client.request(1, a_transfer(), a_report())
+        assert answer(client).hold_reason is HoldReason.SPOOL_FULL
+    client.request(2, a_transfer(), a_report())
+    assert answer(client, 30).verdict is Verdict.ALLOW
+    client.close()

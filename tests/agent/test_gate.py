@@ -210,7 +210,7 @@ def test_a_writer_goes_on_when_the_readers_are_gone(gate: Gate) -> None:
     judge(gate, 7, ALLOW)
     gate.opened(opening(8, WRITES), 0)
 
-    assert gate.closed((1, 1), 7, read=True, wrote=False) == [Examine(8, frozenset())]
+    assert gate.closed((1, 1), read=True, wrote=False) == [Examine(8, frozenset())]
     assert gate.examined(8, identity(), read=False, written=False, now=0.1) == [Pass(8)]
     assert not passes(gate, identity(), 9)
 
@@ -239,7 +239,7 @@ def test_reads_of_an_open_file_are_not_counted_as_opens(gate: Gate) -> None:
     judge(gate, 7, ALLOW)
     for _ in range(3):
         gate.judged(status_of(identity()), 7, NOW, opens=False)
-    gate.closed((1, 1), 7, read=True, wrote=False)
+    gate.closed((1, 1), read=True, wrote=False)
 
     assert gate.opened(opening(8, WRITES), 0) == [Pass(8)]
 
@@ -248,7 +248,7 @@ def test_the_close_of_a_named_reader_is_not_taken_for_another_ones(gate: Gate) -
     """Else it would let a writer in beside a reader that nobody sees."""
     judge(gate, 7, ALLOW)
     gate.named((1, 1))
-    gate.closed((1, 1), 5, read=True, wrote=False)
+    gate.closed((1, 1), read=True, wrote=False)
     gate.opened(opening(8, WRITES), 0)
 
     assert gate.examined(8, identity(), read=False, written=False, now=0.1) == []
@@ -259,7 +259,7 @@ def test_a_parked_open_is_judged_as_the_file_is_then(gate: Gate) -> None:
     empty = identity(size=0)
     gate.opened(opening(7, WRITES, empty), 0)
     assert gate.opened(opening(8, UNKNOWN, empty), 0) == [Examine(8, frozenset({7}))]
-    gate.closed((1, 1), 7, read=False, wrote=True)
+    gate.closed((1, 1), read=False, wrote=True)
     commands = gate.examined(8, identity(), read=False, written=False, now=0.1)
 
     assert commands == [Take(1, 8), Scan(1, sealed=False)]

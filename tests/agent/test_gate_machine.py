@@ -181,7 +181,7 @@ class GateMachine(RuleBasedStateMachine):
             self.do(self.gate.vacated((1, file.inode)))
         else:
             inode = (1, file.inode)
-            self.do(self.gate.closed(inode, number, read=not wrote, wrote=wrote, quiet=quiet))
+            self.do(self.gate.closed(inode, read=not wrote, wrote=wrote, quiet=quiet))
         if wrote and (file.sole or quiet):
             self.backlog.append(file)
 

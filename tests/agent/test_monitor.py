@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,9 +22,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "fakes"))
 from guard_neighbours import FakeDecider, FakeWorkers
 from watched import monitor, watching
 
-from lockgate.agent.config import Mode
+from lockgate.agent.config import Mode, ZoneSettings
 from lockgate.agent.watch import notification
 from lockgate.agent.watch.inotify import Inotify
+from lockgate.agent.watch.judging import Judging
+from lockgate.agent.watch.monitor import Monitor
 from lockgate.agent.watch.notify import Notify
 from lockgate.agent.watch.rescan import Look, files_below
 from lockgate.agent.watch.sources import Hints, Source
@@ -304,3 +308,34 @@ def test_workers_get_the_zone(zone: Path) -> None:
     with watching(zone, Mode.MONITOR, monitor(Inotify), workers=Noting()) as seen:
         seen.wait_for_receipts(1)
     assert asked == [(zone.name, True)]
+
+
+def test_files_that_are_always_written_keep_no_other_waiting(zone: Path) -> None:
+    """A look goes on behind them, however many there are."""
+    busy = [(zone / f"busy{number:03}").open("wb", buffering=0) for number in range(100)]
+    (zone / "z").mkdir()
+    for number in range(50):
+        (zone / "z" / f"quiet{number}").write_bytes(b"SECRET %d" % number)
+    time.sleep(0.6)
+    ended = threading.Event()
+
+    def write() -> None:
+        while not ended.wait(0.1):
+            for target in busy:
+                target.write(b"x")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    time.sleep(0.3)
+
+    def patient(settings: ZoneSettings, judging: Judging[Any]) -> Monitor:
+        return Monitor(settings, "host", judging, Inotify(settings.path), quiet_s=0.5, rescan_s=300)
+
+    try:
+        with watching(zone, Mode.MONITOR, patient) as seen:
+            seen.wait(lambda: sum("quiet" in path for path in seen.workers.submitted) == 50)
+    finally:
+        ended.set()
+        writer.join()
+        for target in busy:
+            target.close()

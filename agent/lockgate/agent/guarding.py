@@ -68,6 +68,7 @@ def run_guard(settings: AgentSettings, neighbours: Neighbours) -> None:
     link.pin([zone.directory for zone in guarded])
     quota = QuarantineQuota(settings.quarantine.max_bytes, settings.quarantine.max_files)
     quarantine = Quarantine(settings.state_dir, guarded, quota)
+    quarantine.settle()
     witness = Witness(neighbours.decider, neighbours.canaries.fingerprints.values())
     host = host_of(settings, neighbours.decider)
     readers = _readers(settings, guarded)

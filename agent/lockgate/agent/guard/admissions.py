@@ -14,8 +14,8 @@ Rules enforced here:
    since the kernel may never tell of its close: there a look through /proc must show nobody.
 4. A thread that was let in counts until it has left open(2): before that its descriptor is
    nowhere to be seen.
-5. Readers that a zone's settings name are in nobody's way, and a close that may be theirs is
-   not counted.
+5. Readers that a zone's settings name are in nobody's way, and no close of a file that one was
+   let in to is counted: it may be theirs, also of a thread that was judged before.
 """
 
 from __future__ import annotations
@@ -93,11 +93,11 @@ class Admissions:
         """A reader that the zone's settings name is let in."""
         self._named.add(inode)
 
-    def closed(self, inode: Inode, tid: int, *, read: bool, wrote: bool) -> None:
-        """Thread ``tid`` closed the last descriptor of an open to read, or to write, or both."""
+    def closed(self, inode: Inode, *, read: bool, wrote: bool) -> None:
+        """The last descriptor of an open to read, or to write, or both, was closed."""
         for files, ended in ((self._readers, read), (self._writers, wrote)):
             admitted = files.get(inode) if ended else None
-            if admitted is None or (inode in self._named and tid not in admitted.threads):
+            if admitted is None or inode in self._named:
                 continue
             if not admitted.older:  # else it may be the close of one that was never counted
                 admitted.opens = max(0, admitted.opens - 1)

@@ -171,10 +171,10 @@ class Gate:
         self._admissions.admit_named(inode)
 
     def closed(
-        self, inode: Inode, tid: int, *, read: bool, wrote: bool, quiet: bool = False
+        self, inode: Inode, *, read: bool, wrote: bool, quiet: bool = False
     ) -> list[Command]:
-        """Thread ``tid`` closed a file that others may have open. ``quiet``: nobody writes it."""
-        self._admissions.closed(inode, tid, read=read, wrote=wrote)
+        """Somebody closed a file that others may have open. ``quiet``: nobody writes it."""
+        self._admissions.closed(inode, read=read, wrote=wrote)
         if quiet:
             self._admissions.quiet(inode)
         return self._examine(inode) if self._pending.writers_wait else []

@@ -10,10 +10,13 @@ Rules enforced here:
 3. A holder that dies or falls silent under a living agent is replaced at once; until then the
    guard says that it is degraded.
 4. Nothing is armed before the holder has the pins.
+5. One agent for each run folder: answers are matched by number, so that of two who read one
+   group each would answer the other's opens.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import socket
@@ -35,6 +38,7 @@ _GREETING_S = 3.0
 _SILENT_S = 3.0
 _RESTART_S = 3.0  # for pid 1 to start the holder again
 _KILL_S = 1.0
+_KILLS = 5  # a process in an uninterruptible sleep cannot be ended, and answers nothing
 _MOST_FDS = 253
 _CREDENTIALS = struct.Struct("=iII")
 
@@ -71,7 +75,9 @@ class GroupLink:
     ``pins`` are directories that the holder keeps for earlier agents; the caller owns them.
     """
 
-    def __init__(self, run_dir: Path, settings: LinkSettings, greeting: _Greeting) -> None:
+    def __init__(
+        self, run_dir: Path, settings: LinkSettings, greeting: _Greeting, lock: int
+    ) -> None:
         self.group = greeting.group
         self.pins = greeting.pins
         self._run_dir = run_dir
@@ -82,6 +88,7 @@ class GroupLink:
         self._heard = time.monotonic()
         self._lost = 0.0
         self._disarmed = False
+        self._lock = lock
 
     @classmethod
     def open(cls, run_dir: Path, settings: LinkSettings | None = None) -> Self:
@@ -93,6 +100,17 @@ class GroupLink:
         """
         settings = settings or LinkSettings()
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = _lock(run_dir)
+        try:
+            greeting = cls._join(run_dir, settings)
+        except BaseException:
+            os.close(lock)
+            raise
+        processes.write_agent_pid(run_dir)
+        return cls(run_dir, settings, greeting, lock)
+
+    @staticmethod
+    def _join(run_dir: Path, settings: LinkSettings) -> _Greeting:
         kept = systemd.received()
         groups, pins = kept.get(systemd.GROUP_NAME, []), kept.get(systemd.PIN_NAME, [])
         try:
@@ -103,9 +121,7 @@ class GroupLink:
         finally:
             for group in groups:
                 os.close(group)
-        greeting = replace(greeting, pins=(*greeting.pins, *pins))
-        processes.write_agent_pid(run_dir)
-        return cls(run_dir, settings, greeting)
+        return replace(greeting, pins=(*greeting.pins, *pins))
 
     def pin(self, directories: Sequence[int]) -> None:
         """Have the holder pin the filesystems of ``directories``, instead of what it had.
@@ -181,12 +197,15 @@ class GroupLink:
 
     def close(self) -> None:
         """Let go of the group; opens wait for the next agent, or for the holder's refusal."""
+        if self._connection is None:  # without a holder, opens would pass
+            self._replace_holder()
         os.close(self.group)
         if self._connection is not None:
             with suppress(OSError):  # a holder that is gone finds nobody when it is back
                 self._connection.send(b"LEAVE", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             self._connection.close()
             self._connection = None
+        os.close(self._lock)
 
     def _forget_connection(self) -> None:
         if self._connection is not None:
@@ -201,6 +220,8 @@ class GroupLink:
                 if self._connection is not None:
                     raise ConnectionError("the holder is there and does not answer")
                 greeting = _greet(self._run_dir, b"STAY", self._settings)
+                if fanotify.marked(greeting.group) != fanotify.marked(self.group):
+                    _refuse(greeting)
             except OSError:
                 if self._stored and time.monotonic() < self._lost + _RESTART_S:
                     return
@@ -214,6 +235,29 @@ class GroupLink:
             self.pin(self._pinned)
         except (OSError, HolderBusyError, subprocess.SubprocessError):
             self._forget_connection()
+
+
+def _refuse(greeting: _Greeting) -> None:
+    """A holder of another group keeps nothing alive: it is replaced."""
+    for fd in (greeting.group, *greeting.pins):
+        os.close(fd)
+    greeting.connection.close()
+    raise ConnectionError("the holder has another group")
+
+
+def _lock(run_dir: Path) -> int:
+    """The right to be the agent of ``run_dir``; the kernel takes it back when the process ends.
+
+    It is on the folder, so that it does not go with the files in there.
+    """
+    folder = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(folder)
+        _refuse_second_agent(run_dir)
+        raise HolderBusyError(f"an agent is running already in {run_dir}") from None
+    return folder
 
 
 def _refuse_second_agent(run_dir: Path) -> None:
@@ -239,11 +283,14 @@ def _renewed(run_dir: Path, settings: LinkSettings, group: int, word: bytes) -> 
     greeting = _greet(run_dir, word, settings)
     raw = greeting.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     mine = _CREDENTIALS.unpack(raw)[0]
-    while others := {
-        pid
-        for pid in processes.holders_of(run_dir)
-        if pid != mine and processes.parent_of(pid) != mine
-    }:
+    for _ in range(_KILLS):
+        others = {
+            pid
+            for pid in processes.holders_of(run_dir)
+            if pid != mine and processes.parent_of(pid) != mine
+        }
+        if not others:
+            break
         processes.kill(others, _KILL_S)
     return greeting
 

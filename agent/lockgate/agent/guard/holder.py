@@ -10,7 +10,8 @@ Rules enforced here:
    swept with a denial before anyone reads.
 3. For ``grace`` seconds opens wait for the next agent. Then this process denies them itself:
    no open waits for ever.
-4. One agent at a time. A second one is told so and gets no descriptor.
+4. One agent at a time. A second one is told so and gets no descriptor; one that reads the group
+   already is ended. One holder at a time: a new one ends all others before it listens.
 5. It pins the guarded filesystems for the agents: an unmount is refused, what was unmounted
    lazily keeps its mark for the next mount, and a mark that is lost while no agent runs is
    put back. It ends when an operator disarmed, or when no agent ever armed it.
@@ -52,6 +53,7 @@ _PACKET_BYTES = 256
 _MOST_PINS = 250  # SCM_MAX_FD is 253
 _TICK_S = 1.0
 _AFTER_ERROR_S = 0.1
+_KILLS = 10
 _STANDBY_SILENCE_S = 3.0  # at least: it must not be taken for dead because the host is busy
 SOCKET_NAME = "holder.sock"
 
@@ -300,8 +302,10 @@ class Holder:
     ) -> None:
         known = self._agent
         if known is not None and known.is_alive() and not (reads and known.pid == pid):
-            connection.send(b"BUSY %d" % known.pid)
-            connection.close()
+            self._send_away(connection, known.pid)
+            if reads:
+                self._raise_limit(limit)
+                self._end_rival(pid)
             return
         if known is not None and known.pid != pid:
             self._lose_agent()
@@ -323,9 +327,21 @@ class Holder:
         connection.setblocking(False)  # noqa: FBT003 - the name is the standard library's
         self._agent = agent
 
+    def _send_away(self, connection: socket.socket, known: int) -> None:
+        with contextlib.suppress(OSError):
+            connection.send(b"BUSY %d" % known)
+        connection.close()
+
+    def _end_rival(self, pid: int) -> None:
+        """End who reads beside the agent: an answer of either may meet the other's open."""
+        processes.kill([pid], LEAVING_S)
+        self._sweep()
+
     def _disarm(self, connection: socket.socket) -> None:
         killed = 0
-        if self._agent is not None:
+        if self._agent is None:  # one that only lost its holder would put the guard on again
+            killed = 0 if self._swept else end_lone_agent(self._run_dir)
+        else:
             if not self._agent.leaves():
                 killed = self._agent.pid
                 self._agent.kill()
@@ -371,6 +387,15 @@ def end_lone_agent(run_dir: Path) -> int:
     return known.pid
 
 
+def end_other_holders(run_dir: Path) -> None:
+    """End whoever else holds for ``run_dir``; not what only launches a holder, such as ours."""
+    for _ in range(_KILLS):
+        others = processes.born_holders_of(run_dir) - {os.getpid()}
+        if not others:
+            break
+        processes.kill(others, LEAVING_S)
+
+
 def main() -> None:
     """Hold the group that was inherited, that pid 1 kept, or a new one."""
     parser = argparse.ArgumentParser(prog="lockgate-holder")
@@ -383,6 +408,9 @@ def main() -> None:
     protect_process()
     name_process("lockgate-holder")
     kept = systemd.received()
+    if options.group is not None:  # a low number: select(2) knows none above 1023
+        inherited, options.group = options.group, os.dup(options.group)
+        os.close(inherited)
     groups = [options.group] if options.group is not None else kept.get(systemd.GROUP_NAME, [])
     last = processes.read_agent_pid(options.run_dir)
     held = Held(
@@ -390,6 +418,8 @@ def main() -> None:
         kept.get(systemd.PIN_NAME, []),
         max(processes.descriptor_limit([]), last.limit if last else 0),
     )
+    if groups:  # the newest has the group, too: two that answer would answer for each other
+        end_other_holders(options.run_dir)
     path = options.run_dir / SOCKET_NAME
     server = listen(path)
     if options.ready is not None:

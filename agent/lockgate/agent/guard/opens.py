@@ -160,7 +160,7 @@ class Opens:
                 else:
                     self._opened(fd, tid, status, mask, now, sealed=sealed)
             else:
-                self._closed(fd, mask, tid)
+                self._closed(fd, mask)
 
     def _opened(
         self, fd: int, tid: int, status: os.stat_result, mask: int, now: float, *, sealed: bool
@@ -220,7 +220,7 @@ class Opens:
             self._settle(Settle(fd, Decision(Verdict.ALLOW, rule=rule, message=rule)))
         return True
 
-    def _closed(self, fd: int, mask: int, tid: int) -> None:
+    def _closed(self, fd: int, mask: int) -> None:
         wrote = bool(mask & fanotify.CLOSE_WRITE)
         sole = is_sole(fd, keep=not wrote)  # closing gives the lease back
         quiet = sole or (wrote and seal(fd))
@@ -230,7 +230,7 @@ class Opens:
             commands = self._gate.vacated(inode)
         else:
             read = bool(mask & fanotify.CLOSE_NOWRITE)
-            commands = self._gate.closed(inode, tid, read=read, wrote=wrote, quiet=quiet)
+            commands = self._gate.closed(inode, read=read, wrote=wrote, quiet=quiet)
         if commands:
             self.do(commands)
         if not (wrote and quiet and self._backlog.offer(fd, status)):

@@ -102,6 +102,19 @@ def holders_of(run_dir: Path) -> set[int]:
     return {pid for pid, folder in holders() if folder == run_dir}
 
 
+def born_holders_of(run_dir: Path) -> set[int]:
+    """The same without what is still launching one: its command line names a holder as well."""
+    return {pid for pid in holders_of(run_dir) if _runs_holder(pid)}
+
+
+def _runs_holder(pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return words[1:3] == [b"-m", HOLDER_MODULE.encode()]
+
+
 def duplicate_group(pids: Iterable[int]) -> int | None:
     """A duplicate of the permission group of the first process that has one, stopped or not.
 

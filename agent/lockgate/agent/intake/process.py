@@ -110,8 +110,8 @@ def watch_over(settings: AgentSettings) -> bool:
     """Have an intake that is wanted serve; False when it does not and could not be started."""
     if not (settings.state_dir / SETTING_NAME).exists():
         return True
-    if _writes(settings.run_dir) and answers(settings.run_dir):
-        return True
+    if answers(settings.run_dir) or (_writes(settings.run_dir) and _runs(settings.run_dir)):
+        return True  # busy, or ending with dumps that still come: it says how it is
     end_hanging(settings.run_dir)
     try:
         start(settings)
@@ -122,11 +122,7 @@ def watch_over(settings: AgentSettings) -> bool:
 
 def end_hanging(run_dir: Path) -> None:
     """End an intake that hangs; what waits for it is let go by the kernel."""
-    try:
-        pid, ticks = (int(word) for word in (run_dir / PID_NAME).read_text("ascii").split())
-    except (OSError, ValueError):
-        return
-    if start_ticks(pid) == ticks:
+    if pid := _runs(run_dir):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -140,6 +136,15 @@ def _writes(run_dir: Path) -> bool:
     with suppress(OSError):
         return time.time() - (run_dir / STATE_NAME).stat().st_mtime < STALE_S
     return False
+
+
+def _runs(run_dir: Path) -> int:
+    """The number of the intake's process; 0: it has ended."""
+    try:
+        pid, ticks = (int(word) for word in (run_dir / PID_NAME).read_text("ascii").split())
+    except (OSError, ValueError):
+        return 0
+    return pid if start_ticks(pid) == ticks else 0
 
 
 def _device_of(path: Path) -> int | None:

@@ -302,10 +302,15 @@ class Intake:
         run_dir = self._place.run_dir
         for path in (pattern.socket_path(run_dir), run_dir / wire.HANDOVER_NAME):
             path.unlink(missing_ok=True)
-        (run_dir / STATE_NAME).unlink(missing_ok=True)
         end = time.monotonic() + self._place.limits.time_for(self._place.quota.max_bytes)
-        for _ in range(_MOST_THREADS):
-            self._threads.acquire(timeout=max(0.0, end - time.monotonic()))
+        working = _MOST_THREADS
+        while working and time.monotonic() < end:
+            if self._threads.acquire(timeout=_TICK_S):
+                working -= 1
+            else:  # whoever watches over it must see that it is not hanging
+                with suppress(OSError):
+                    write_state(run_dir, self._state())
+        (run_dir / STATE_NAME).unlink(missing_ok=True)
 
 
 def serve(place: IntakePlace) -> None:

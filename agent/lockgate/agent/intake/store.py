@@ -42,7 +42,7 @@ from lockgate.agent.intake.entry import (
 from lockgate.wire.transfer import Opener
 
 _PAGE = bytes(4096)
-_F_OFD_SETLK = 37
+_F_OFD_GETLK, _F_OFD_SETLK = 36, 37
 _FLOCK = struct.Struct("@hhqqi4x")
 #: Entries kept for each dump that may be kept: most are of crashes without one.
 _ENTRIES_PER_FILE = 10
@@ -207,14 +207,17 @@ class Store:
     def recover(self) -> int:
         """Settle what an intake that died has left; how many dumps were lost."""
         lost = 0
+        growing = {path.name for path in self.incoming.iterdir() if _is_growing(path)}
         for path in sorted(self.incoming.iterdir()):
+            if path.name in growing:  # a pipe's program takes it in by itself
+                continue
             entry = self.find(path.name)
             if entry is not None and entry.state is State.SEALED:
                 self._name(entry.entry_id)
             else:
                 path.unlink()
                 self.write(entry or _of_nobody(path.name))
-        for entry in self.all():
+        for entry in self.all(but=growing):
             if entry.state is State.RECEIVING:
                 self.drop(entry, Why.INTAKE_ENDED)
                 lost += 1
@@ -297,6 +300,15 @@ def write_at(fd: int, piece: memoryview, position: int) -> None:
 
 def _lock_for_writing(fd: int) -> None:
     fcntl.fcntl(fd, _F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+
+
+def _is_growing(path: Path) -> bool:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = fcntl.fcntl(fd, _F_OFD_GETLK, _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0))
+    finally:
+        os.close(fd)
+    return int(_FLOCK.unpack(found)[0]) != fcntl.F_UNLCK
 
 
 def _of_nobody(name: str) -> Entry:

@@ -79,7 +79,6 @@ class Quarantine:
         self._zones = {zone.device: zone for zone in zones}
         self._quota = quota or QuarantineQuota()
         self._entries = {entry.quarantine_id: entry for entry in read_index(self._index)}
-        self._settle_index()
 
     def entries(self) -> tuple[QuarantineEntry, ...]:
         """What lies in the stores, oldest first."""
@@ -241,8 +240,11 @@ class Quarantine:
         there = {path.stem for path in self._index.glob("*.json")}
         self._entries = {key: entry for key, entry in self._entries.items() if key in there}
 
-    def _settle_index(self) -> None:
-        """After a power cut between index and rename: an entry without its file is void."""
+    def settle(self) -> None:
+        """After a power cut between index and rename: an entry without its file is void.
+
+        For the agent, at its start: at any other time the file may just be moving in.
+        """
         for entry in tuple(self._entries.values()):
             mounted = entry.device in self._zones
             if mounted and not os.path.lexists(entry.stored):

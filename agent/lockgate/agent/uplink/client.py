@@ -332,7 +332,7 @@ class ControllerDecider:
             unsent.question = None
         try:
             stub: Any = decision_pb2_grpc.DecisionServiceStub(self.connection.channel())
-        except CredentialsError:
+        except (CredentialsError, OSError, ValueError):  # no descriptor, or the channel was closed
             self._unsent.postpone(unsent, time.monotonic())
             return
         ask = {
@@ -340,9 +340,13 @@ class ControllerDecider:
             RecordKind.ENFORCEMENT: stub.ReportEnforcement,
             RecordKind.GUARD: stub.ReportGuard,
         }[unsent.record.kind]
-        unsent.in_flight = True
         number = unsent.record.number
-        call = ask.future(unsent.message, timeout=self._settings.answer_within_s)
+        try:
+            call = ask.future(unsent.message, timeout=self._settings.answer_within_s)
+        except ValueError:  # the channel was closed between our asking and calling
+            self._unsent.postpone(unsent, time.monotonic())
+            return
+        unsent.in_flight = True
         call.add_done_callback(lambda done: self._events.put(_Told(number, done)))
 
     def _told(self, told: _Told, entries: list[dict[str, Any]]) -> None:

@@ -22,6 +22,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -211,7 +212,10 @@ class Spool:
             if written != len(content):
                 raise OSError("short write")  # noqa: TRY301 - one way to undo
         except OSError as error:
-            os.ftruncate(self._active, segment.size)
+            try:
+                os.ftruncate(self._active, segment.size)
+            except OSError:  # a disk that takes nothing: what is torn is cut off when it is read
+                self._close_active()
             raise SpoolFull(f"the disk refused: {error.strerror or error}") from None
         segment.size += len(content)
 
@@ -232,7 +236,8 @@ class Spool:
                 sync_directory(self._folder)
         except OSError as error:
             os.close(fd)
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             raise SpoolFull(f"the disk refused: {error.strerror or error}") from None
         self._close_active()
         self._active = fd
@@ -247,7 +252,8 @@ class Spool:
         """Delete segments from the front that nobody waits for; the last one always stays."""
         while len(self._segments) > 1 and not self._segments[0].waiting:
             self.sync()  # the acknowledgements must be safe before what they speak of is gone
-            self._segments.pop(0).path.unlink(missing_ok=True)
+            with suppress(OSError):  # it is read once more, and said again with its request_id
+                self._segments.pop(0).path.unlink(missing_ok=True)
 
     def _recover(self) -> None:
         """Read all segments; writing goes on in a new one, so that no old byte is touched."""

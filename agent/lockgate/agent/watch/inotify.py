@@ -59,6 +59,8 @@ class Inotify(FileSystemEventHandler):
         try:
             self._observer.schedule(self, str(folder), recursive=True, event_filter=_EVENTS)
             self._observer.start()
+        except RecursionError:  # watchdog walks a tree by os.walk, which recurses in Python 3.11
+            self._failure = "folders too deep"
         except OSError as error:
             self._failure = os.strerror(error.errno) if error.errno else str(error)
 
@@ -85,6 +87,8 @@ class Inotify(FileSystemEventHandler):
         """See :class:`lockgate.agent.watch.sources.Source`."""
         if self._failure:
             return (f"inotify cannot watch ({self._failure}); files are found at the next look",)
+        if not all(emitter.is_alive() for emitter in self._observer.emitters):
+            return ("inotify has stopped; files are found at the next look",)
         watched = watches()
         if watched < directories:
             return (

@@ -15,7 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
+from lockgate.agent.guard.cache import Inode
 from lockgate.agent.ports import Decider, Workers
+from lockgate.agent.verdicts.transfers import receipt_of
 from lockgate.scan.report import Report
 from lockgate.wire.ids import uuid7
 from lockgate.wire.transfer import Decision, HoldReason, Receipt, Transfer
@@ -67,6 +69,8 @@ class Judging(Generic[Subject]):
         self._timeout_s = scan_timeout_s
         self._jobs: dict[int, _Job[Subject]] = {}
         self._last = 0
+        #: The senders' files that are being judged in any outbox of this agent, by staged key.
+        self.sources: dict[str, Inode] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -114,6 +118,11 @@ class Judging(Generic[Subject]):
         """Give the descriptor back and keep what was done."""
         os.close(judged.fd)
         self._decider.record(receipt)
+
+    def postpone(self, judged: Judged[Subject], detail: str) -> None:
+        """Keep that a file was held; it is asked about again, as another transfer."""
+        receipt = receipt_of(judged.transfer, judged.decision, 0)
+        self._decider.record(replace(receipt, detail=detail))
 
     def close(self) -> None:
         """Forget what is in flight."""

@@ -68,6 +68,8 @@ class Monitor:
         #: Path -> (when to look, when it was first told of); in the order of the former.
         self._due: OrderedDict[Path, tuple[float, float]] = OrderedDict()
         self._walks: deque[Iterator[Path]] = deque()
+        #: What looks found and nobody opened yet; files that never are quiet do not count.
+        self._found: set[Path] = set()
         self._remembered: OrderedDict[FileIdentity, None] = OrderedDict()
         self._full: Iterator[Path] | None = None
         self._look, self._last_look = Look(), Look()
@@ -153,12 +155,15 @@ class Monitor:
     def _walk(self, now: float) -> None:
         """Go on with the looks, as far as there is room for what they find."""
         for _ in range(_LOOKED_AT_ONCE):
-            if not self._walks or len(self._due) >= _AT_ONCE:
+            full = len(self._found) >= _AT_ONCE or len(self._due) >= MOST_HINTS
+            if not self._walks or full:
                 return
             path = next(self._walks[0], None)
             if path is not None:
-                if not self._is_known(path):
-                    self._due.setdefault(path, (now, now))
+                if path not in self._due and not self._is_known(path):
+                    self._found.add(path)
+                    self._due[path] = (now, now)
+                    self._due.move_to_end(path, last=False)
             elif self._walks.popleft() is self._full:
                 self._last_look = self._look
 
@@ -182,6 +187,7 @@ class Monitor:
                 return
             path, (_, since) = first
             del self._due[path]
+            self._found.discard(path)
             self._begin(path, since, now)
 
     def _begin(self, path: Path, since: float, now: float) -> None:

@@ -33,7 +33,7 @@ from lockgate.agent.watch.sources import Source
 from lockgate.agent.watch.staging import NotReadyError, Staged, Staging
 from lockgate.scan.names import escape_name
 from lockgate.scan.report import GapReason, report_to_json
-from lockgate.wire.transfer import Boundary, Enforcement, Receipt, Verdict
+from lockgate.wire.transfer import Boundary, Enforcement, HoldReason, Receipt, Verdict
 
 _AT_ONCE = 64
 _MOST_LOSSES = 2
@@ -70,7 +70,7 @@ class Outbox:
         self._rescan_s = rescan_s
         self._staging = staging
         self._source = source
-        self._active: dict[str, Inode] = {}
+        self._active: set[str] = set()
         self._ask_again: deque[Judged[Staged]] = deque()
         self._asking = 0
         self._decided: list[Judged[Staged]] = []
@@ -184,7 +184,7 @@ class Outbox:
             if isinstance(found, Staged):
                 staged = found
             else:
-                judged = self._active.values()
+                judged = self._judging.sources.values()
                 staged = self._staging.take(found, self._quiet_s, time.time(), judged)
             fd = self._staging.copy(staged)
         except FileNotFoundError:
@@ -197,7 +197,8 @@ class Outbox:
         self._submit(staged, fd)
 
     def _submit(self, staged: Staged, fd: int) -> None:
-        self._active[staged.key] = _inode_of(staged)
+        self._active.add(staged.key)
+        self._judging.sources[staged.key] = _inode_of(staged)
         transfer = new_transfer(
             zone=self._zone.zone,
             host=self._host,
@@ -223,6 +224,8 @@ class Outbox:
         if now >= self._resume:
             self._pause_s = min(max(_FIRST_PAUSE_S, 2 * self._pause_s), _LONGEST_PAUSE_S)
             self._resume = now + self._pause_s
+        if judged.decision.hold_reason is not HoldReason.SPOOL_FULL:  # else nobody was asked
+            self._judging.postpone(judged, "not decided in time; it is asked again")
         self._ask_again.append(judged)
         self.counts["postponed"] += 1
 
@@ -247,7 +250,8 @@ class Outbox:
         broken = self._make_durable(decided)
         places: dict[str, Path] = {}
         receipts = [self._receipt(judged, places, broken) for judged in decided]
-        self._staging.settle(places)
+        with suppress(OSError):  # what is not durable is staged again after a power cut
+            self._staging.settle(places)
         for judged, receipt in zip(decided, receipts, strict=True):
             self.counts[judged.decision.verdict.value.lower()] += 1
             self._judging.finish(judged, receipt)
@@ -264,7 +268,8 @@ class Outbox:
     ) -> Receipt:
         """Move one file, and what is to be said of it; where it went is put into ``places``."""
         staged, receipt = judged.subject, receipt_of(judged.transfer, judged.decision, 0)
-        self._active.pop(staged.key, None)
+        self._active.discard(staged.key)
+        self._judging.sources.pop(staged.key, None)
         refused = replace(receipt, enforcement=Enforcement.DENIED)
         try:
             if broken:

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+#: A deeper tree would take every descriptor, and is none that people make.
+_MOST_LEVELS = 128
+
 
 @dataclass(slots=True)
 class Look:
@@ -33,7 +36,10 @@ def files_below(folder: Path, look: Look) -> Iterator[Path]:
         if entry is None:
             levels.pop()
         elif entry.is_dir(follow_symlinks=False):
-            levels.append(_entries(Path(entry.path), look))
+            if len(levels) < _MOST_LEVELS:
+                levels.append(_entries(Path(entry.path), look))
+            else:
+                look.unreadable += 1
         elif entry.is_file(follow_symlinks=False):
             yield Path(entry.path)
         else:

@@ -16,7 +16,8 @@ Rules enforced here:
    rename is the release, so there is exactly one.
 3. The copy is on the disk before it takes the place of the sender's file.
 4. No file is replaced; a name that is taken gets the id of the step in front.
-5. Links are not followed, also not in the middle of a path. What is not a regular file, or
+5. Links are not followed, also not in the middle of a path, and what is staged is never looked
+   for in a sender's folder: who made it may still change it. What is not a regular file, or
    cannot be copied now, stays in the outbox or is put back there.
 """
 
@@ -145,7 +146,7 @@ class Staging:
             staged = Staged(uuid7(), relative)
             place = self._place(staged)
             try:
-                place.parent.mkdir(0o700, parents=True)
+                self._make_folders(staged)
                 os.rename(relative.name, place, src_dir_fd=parent)
             except OSError:
                 _clear(self._staged / staged.key)
@@ -220,7 +221,7 @@ class Staging:
         Raises:
             OSError: the disk refused.
         """
-        list(self._syncing.map(sync_directory, {place.parent for place in places.values()}))
+        list(self._syncing.map(_sync_if_there, {place.parent for place in places.values()}))
         for key in places:
             _clear(self._staged / key)
 
@@ -265,6 +266,12 @@ class Staging:
         """Remove our copy, so that another can be made."""
         (self._staged / staged.key / _COPY).unlink(missing_ok=True)
 
+    def _make_folders(self, staged: Staged) -> None:
+        at = self._staged
+        for part in (staged.key, _FILE, *staged.relative.parts[:-1]):
+            at /= part
+            at.mkdir(0o700)
+
     def _place(self, staged: Staged) -> Path:
         return self._staged / staged.key / _FILE / staged.relative
 
@@ -292,14 +299,16 @@ class Staging:
 
     def _publish(self, staged: Staged, folder: Path) -> Path:
         target = self._free_place(folder, staged)
-        for parent in reversed(staged.relative.parents[:-1]):
+        for parent in reversed(target.relative_to(folder).parents[:-1]):
             (folder / parent).mkdir(0o755, exist_ok=True)
         rename_exclusively(self._place(staged), target)
         return target
 
     def _free_place(self, folder: Path, staged: Staged) -> Path:
         """Where nothing is yet; only we put names into ``folder``."""
-        parent = folder / staged.relative.parent
+        parent = folder
+        for part in staged.relative.parts[:-1]:
+            parent = _folder_below(parent, part, staged.key)
         for name in _names(staged.relative.name, staged.key):
             sidecar = f"{name}{WHY_SUFFIX}"
             fits = folder != self.held or len(os.fsencode(sidecar)) <= _LONGEST_NAME
@@ -395,11 +404,33 @@ def _names(name: str, key: str) -> tuple[str, ...]:
 
 
 def _first_below(folder: Path) -> Path | None:
-    for parent, folders, names in os.walk(folder):
-        links = [name for name in folders if Path(parent, name).is_symlink()]
-        if names or links:
-            return Path(parent, min([*names, *links]))
+    """The first thing that is no folder of ours; nobody goes into what a sender made."""
+    waiting = [folder] if folder.is_dir() else []
+    while waiting:
+        for path in sorted(waiting.pop().iterdir()):
+            if not _is_ours(path.lstat()):
+                return path
+            waiting.append(path)
     return None
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    return ours and not status.st_mode & 0o077
+
+
+def _folder_below(parent: Path, name: str, key: str) -> Path:
+    """The folder ``name``, or under another name when that is a file's."""
+    for candidate in (parent / possible for possible in _names(name, key)):
+        if not os.path.lexists(candidate) or stat.S_ISDIR(candidate.lstat().st_mode):
+            return candidate
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+def _sync_if_there(folder: Path) -> None:
+    """Whoever collects may have taken file and folder already."""
+    with suppress(FileNotFoundError):
+        sync_directory(folder)
 
 
 def _drop_unfinished(entry: Path) -> None:
