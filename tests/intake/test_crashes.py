@@ -61,7 +61,8 @@ def settled(settings: AgentSettings, count: int) -> list[Entry]:
 
     def all_there() -> bool:
         states = [entry.state for entry in store.all()]
-        return len(states) >= count and State.RECEIVING not in states
+        named = not any(store.incoming.iterdir())
+        return len(states) >= count and State.RECEIVING not in states and named
 
     wait_for(all_there)
     return list(store.all())

@@ -11,7 +11,7 @@ Rules enforced here:
 3. For ``grace`` seconds opens wait for the next agent. Then this process denies them itself:
    no open waits for ever.
 4. One agent at a time. A second one is told so and gets no descriptor; one that reads the group
-   already is ended. One holder at a time: a new one ends all others before it listens.
+   already is ended. One holder at a time: a new one that listens ends all others.
 5. It pins the guarded filesystems for the agents: an unmount is refused, what was unmounted
    lazily keeps its mark for the next mount, and a mark that is lost while no agent runs is
    put back. It ends when an operator disarmed, or when no agent ever armed it.
@@ -418,10 +418,10 @@ def main() -> None:
         kept.get(systemd.PIN_NAME, []),
         max(processes.descriptor_limit([]), last.limit if last else 0),
     )
-    if groups:  # the newest has the group, too: two that answer would answer for each other
-        end_other_holders(options.run_dir)
     path = options.run_dir / SOCKET_NAME
     server = listen(path)
+    if groups:  # the newest has the group, too: two that answer would answer for each other
+        end_other_holders(options.run_dir)
     if options.ready is not None:
         with contextlib.suppress(BrokenPipeError):  # the agent died; all the more it must hold
             os.write(options.ready, b"R")

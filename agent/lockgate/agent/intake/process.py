@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lockgate.agent.config import AgentSettings
-from lockgate.agent.guard.opener import start_ticks
+from lockgate.agent.guard.processes import is_stopped, start_ticks
 from lockgate.agent.intake import wire
 from lockgate.agent.intake.pattern import SETTING_NAME
 from lockgate.agent.intake.server import PID_NAME, IntakePlace
@@ -110,7 +110,7 @@ def watch_over(settings: AgentSettings) -> bool:
     """Have an intake that is wanted serve; False when it does not and could not be started."""
     if not (settings.state_dir / SETTING_NAME).exists():
         return True
-    if answers(settings.run_dir) or (_writes(settings.run_dir) and _runs(settings.run_dir)):
+    if answers(settings.run_dir) or (_writes(settings.run_dir) and _works(settings.run_dir)):
         return True  # busy, or ending with dumps that still come: it says how it is
     end_hanging(settings.run_dir)
     try:
@@ -145,6 +145,12 @@ def _runs(run_dir: Path) -> int:
     except (OSError, ValueError):
         return 0
     return pid if start_ticks(pid) == ticks else 0
+
+
+def _works(run_dir: Path) -> bool:
+    """Whether the intake's process is there and not stopped."""
+    pid = _runs(run_dir)
+    return bool(pid) and not is_stopped(pid)
 
 
 def _device_of(path: Path) -> int | None:
