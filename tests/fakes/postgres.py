@@ -18,7 +18,14 @@ from pathlib import Path
 import psycopg
 
 USER = "postgres"
-_SETTINGS = {"listen_addresses": "", "max_connections": "200", "shared_buffers": "16MB"}
+_SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    "shared_buffers": "16MB",
+    # After a kill, one call for the filesystem, not one for each file of each test's database:
+    # with some hundreds of them that took longer than a minute on a busy disk.
+    "recovery_init_sync_method": "syncfs",
+}
 
 
 def programs() -> Path | None:
