@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -65,7 +66,8 @@ def test_a_running_controller_is_backed_up_whole(controller, agent, samples, in_
     thread = threading.Thread(target=load)
     thread.start()
     while len(answered) < 20:
-        pass
+        assert thread.is_alive()
+        time.sleep(0.01)
     before = list(answered)
     file = in_file(with_identity=True)
     stop.set()
@@ -286,8 +288,10 @@ def test_a_backup_that_was_cut_is_refused_in_words(still, tmp_path):
     whole = still.read_bytes()
     assert refusal_of(whole, tmp_path) is None
     end = whole.rstrip(b"\0")
-    for length in [0, 1, 511, 513, 2000, *random.sample(range(len(end)), 12)]:
-        assert refusal_of(whole[:length], tmp_path)
+    with tarfile.open(still) as tar:
+        between = [member.offset + more for member in tar for more in (0, 1, 511)]
+    for length in [0, 1, 511, 513, 2000, *between, *random.sample(range(len(end)), 12)]:
+        assert refusal_of(whole[:length], tmp_path), length
 
 
 @pytest.mark.parametrize("value", [None, 5, "x", [], -1])

@@ -6,6 +6,8 @@ Rules enforced here:
    keys when asked for), is synced, and gets its name last.
 2. ``manifest.json`` is its first member and says what the others are; of the members only known
    names are read, none is ever extracted by its own path.
+3. A file that ends before the end of its archive is no backup: cut between two members, it would
+   read as one that has fewer.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from pathlib import Path
 VERSION = 1
 _MANIFEST = "manifest.json"
 _MOST_MANIFEST = 1 << 20
+#: What every archive ends with; more of it may follow.
+_END = bytes(2 * tarfile.BLOCKSIZE)
 
 
 class BackupError(Exception):
@@ -101,11 +105,22 @@ def read_manifest(path: Path) -> Manifest:
                 raise BackupError(f"{path}: not a backup")
             member = tar.extractfile(first)
             manifest = Manifest(**json.loads(member.read() if member else b""))
+            last = tar.getmembers()[-1]
+        if not _ends_after(path, last):
+            raise BackupError(f"{path}: not a whole backup: its end is missing")
     except (tarfile.TarError, ValueError, TypeError, RecursionError, OSError):
         raise BackupError(f"{path}: not a readable backup") from None
     if manifest.version != VERSION:
         raise BackupError(f"{path}: made by another version of lockgate")
     return manifest
+
+
+def _ends_after(path: Path, last: tarfile.TarInfo) -> bool:
+    """Whether the archive ends, as archives do, after the last member that can be read of it."""
+    blocks = -(-last.size // tarfile.BLOCKSIZE)
+    with path.open("rb") as file:
+        file.seek(last.offset_data + blocks * tarfile.BLOCKSIZE)
+        return file.read(len(_END)) == _END
 
 
 def take_out(path: Path, name: str, target: Path) -> bool:
