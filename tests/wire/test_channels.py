@@ -56,7 +56,8 @@ def ca(tmp_path):
 def client(ca):
     """Chain and key of an agent, PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    leaf = ca.issue_agent("host1", key.public_key(), NOW, timedelta(hours=1))
+    now = datetime.now(UTC)  # other tests may have run for hours since this file was read
+    leaf = ca.issue_agent("host1", key.public_key(), now, timedelta(hours=1))
     pem = authority.serialization.Encoding.PEM
     return leaf.public_bytes(pem), authority._private_pem(key)
 
