@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import secrets
 import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from lockgate.controller.alerts.outbox import Alert
 
 SHIPPED = Path(__file__).parents[3] / "packaging" / "rsyslog" / "lockgate-receiver.conf"
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 
 
 def alerts(first: int, count: int, pad: str = "") -> list[Alert]:
@@ -31,10 +33,17 @@ def alerts(first: int, count: int, pad: str = "") -> list[Alert]:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback that nobody listens on now, and that no connection is given by itself.
+
+    Of the others one may be taken while its receiver is down: by whoever connects to anything, also
+    by who tries that very port.
+    """
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = secrets.SystemRandom().randrange(10_000, first)  # ``random`` repeats in each test
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Certificates:

@@ -137,10 +137,11 @@ def test_what_is_no_relp_receiver_is_unreachable(answer, receiver):
 
 def test_nobody_listening_is_unreachable():
     """The error names host and port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with pytest.raises(UnreachableError, match=f"127.0.0.1 port {port}: Connection refused"):
-        RelpSink(Receiver("test", "127.0.0.1", port, tls=False)).deliver(alerts(1, 1))
+    with socket.socket() as held:  # so that nobody else takes it
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        with pytest.raises(UnreachableError, match=f"127.0.0.1 port {port}: Connection refused"):
+            RelpSink(Receiver("test", "127.0.0.1", port, tls=False)).deliver(alerts(1, 1))
 
 
 @given(number=st.integers(1, 999_999_999), data=st.binary(max_size=200), rest=st.binary(max_size=9))
