@@ -56,14 +56,14 @@ def fill(writer, count, start=0):
     made = [f"uid-{n}" for n in range(start, start + count)]
     for uid in made:
         event = {"metadata": {"uid": uid}}
-        writer.submit(lambda c, e=event: outbox.put(c, e, 1, 1)).result(5)
+        writer.submit(lambda c, e=event: outbox.put(c, e, 1, 1)).result(60)
     return made
 
 
 def know(writer, *names):
     """Make destinations known."""
     for name in names:
-        writer.submit(lambda c, n=name: outbox.add_destination(c, n)).result(5)
+        writer.submit(lambda c, n=name: outbox.add_destination(c, n)).result(60)
 
 
 def step(delivery, times=1):
@@ -209,7 +209,7 @@ def test_running_delivery_survives_until_cancelled(store):
     async def run():
         task = asyncio.create_task(Delivery(sink, reader, writer, AllLeases().holds).run())
         made = await asyncio.to_thread(fill, writer, 2)
-        for _ in range(100):
+        for _ in range(1200):
             if sink.got == made:
                 break
             await asyncio.sleep(0.05)

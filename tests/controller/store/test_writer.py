@@ -49,7 +49,7 @@ def writer(engine, rollbacks):
 
 def test_an_answer_comes_after_the_commit(writer, place):
     """When the future is done, another connection sees the row."""
-    writer.submit(add("a")).result(5)
+    writer.submit(add("a")).result(60)
     assert names(open_reader(place)) == {"a"}
 
 
@@ -57,20 +57,20 @@ def test_concurrent_units_share_commits(engine, writer):
     """Many units waiting together need far fewer transactions than units."""
     commits = []
     gate = threading.Event()
-    writer.submit(lambda c: gate.wait(5))
+    writer.submit(lambda c: gate.wait(60))
     from sqlalchemy import event
 
     event.listen(engine, "commit", lambda c: commits.append(1))
     futures = [writer.submit(add(str(n))) for n in range(LARGEST_BATCH)]
     gate.set()
-    assert all(f.result(5) == 1 for f in futures)
+    assert all(f.result(60) == 1 for f in futures)
     assert len(commits) <= 3
 
 
 def test_a_failing_unit_fails_alone(writer, rollbacks, place):
     """Its neighbours in the batch are committed; what it wrote is not."""
     gate = threading.Event()
-    writer.submit(lambda c: gate.wait(5))
+    writer.submit(lambda c: gate.wait(60))
 
     def broken(connection):
         add("broken")(connection)
@@ -81,11 +81,11 @@ def test_a_failing_unit_fails_alone(writer, rollbacks, place):
     late = writer.submit(add("c"))
     duplicate = writer.submit(add("a"))
     gate.set()
-    assert [f.result(5) for f in (*good, late)] == [1, 1, 1]
+    assert [f.result(60) for f in (*good, late)] == [1, 1, 1]
     with pytest.raises(KeyError):
-        bad.result(5)
+        bad.result(60)
     with pytest.raises(Exception, match=r"(?i)unique"):
-        duplicate.result(5)
+        duplicate.result(60)
     assert names(open_reader(place)) == {"a", "b", "c"}
     assert rollbacks
 
@@ -100,10 +100,10 @@ def full(*_):
 def test_a_full_disk_fails_the_batch_and_the_next_one_works(writer, rollbacks):
     """Everyone in the batch is told store-full; nothing of the statement is in the text."""
     with pytest.raises(StoreFullError) as caught:
-        writer.submit(full).result(5)
+        writer.submit(full).result(60)
     assert "secret" not in str(caught.value)
     assert rollbacks == [1]
-    assert writer.submit(add("a")).result(5) == 1
+    assert writer.submit(add("a")).result(60) == 1
 
 
 @on_sqlite
@@ -113,42 +113,42 @@ def test_a_database_that_reaches_its_limit_is_full_and_recovers(engine, writer):
     def set_limit(pages):
         writer.submit(
             lambda c: c.exec_driver_sql(f"PRAGMA max_page_count={pages}").scalar()
-        ).result(5)
+        ).result(60)
 
     set_limit(1)
     futures = [writer.submit(add(f"{n:0>60}")) for n in range(200)]
-    failures = [future.exception(5) for future in futures]
+    failures = [future.exception(60) for future in futures]
     assert any(isinstance(failure, StoreFullError) for failure in failures)
     set_limit(1_000_000)
-    assert writer.submit(add("after")).result(5) == 1
+    assert writer.submit(add("after")).result(60) == 1
 
 
 def test_what_is_submitted_while_the_writer_ends_is_told(engine, place):
     """Nobody waits for an answer that will not come, and what came before is kept."""
     made, running, gate = Writer(engine, lambda: None), threading.Event(), threading.Event()
-    first = made.submit(lambda c: (running.set(), gate.wait(5), add("first")(c)))
-    assert running.wait(5)
+    first = made.submit(lambda c: (running.set(), gate.wait(60), add("first")(c)))
+    assert running.wait(60)
     closing = threading.Thread(target=made.close)
     closing.start()
     while made.waiting() == 0:
         time.sleep(0.001)
     late = made.submit(add("late"))
     gate.set()
-    closing.join(5)
-    first.result(5)
+    closing.join(60)
+    first.result(60)
     with pytest.raises(StoreError, match="closing"):
-        late.result(5)
+        late.result(60)
     assert names(open_reader(place)) == {"first"}
 
 
 def test_a_cancelled_unit_is_not_run_and_disturbs_nobody(writer, place):
     """A caller that went away before the batch began leaves no row."""
     gate = threading.Event()
-    writer.submit(lambda c: gate.wait(5))
+    writer.submit(lambda c: gate.wait(60))
     gone, stays = writer.submit(add("gone")), writer.submit(add("stays"))
     assert gone.cancel()
     gate.set()
-    stays.result(5)
+    stays.result(60)
     assert names(open_reader(place)) == {"stays"}
 
 
@@ -191,7 +191,7 @@ def test_calls_of_a_loop_are_told_what_became_of_theirs(writer, place):
 
     async def calls():
         gate = threading.Event()
-        waiting = asyncio.create_task(writer.run(lambda _: gate.wait(5)))
+        waiting = asyncio.create_task(writer.run(lambda _: gate.wait(60)))
         good = [asyncio.create_task(writer.run(add(name))) for name in "ab"]
         bad, gone = (
             asyncio.create_task(writer.run(broken)),
