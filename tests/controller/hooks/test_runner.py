@@ -117,7 +117,9 @@ def test_a_webhook_is_signed_and_tells_of_key_owner_and_places(desk, server, sam
     place = Place("host-1", "debugging")
     desk.do(lambda c: sightings.record(c, samples.report(finding), place, frozenset(), 5))
     desk.put(hook, "transfer-1")
+    days = {(clock.now().date() - date(2026, 1, 1)).days}
     assert step(desk.runner(hook))
+    days |= {(clock.now().date() - date(2026, 1, 1)).days}
     (request,) = web.requests
     (row,) = desk.rows()
     told = json.loads(request.body)
@@ -129,7 +131,7 @@ def test_a_webhook_is_signed_and_tells_of_key_owner_and_places(desk, server, sam
     assert (told["attempt"], told["action"], told["cause"]) == (1, "page", "opened")
     assert told["key"]["name"] == "token-signing"
     assert (told["key"]["owner"], told["key"]["on_leak"]) == ("identity team", "rotate it")
-    assert told["key"]["age_days"] == (clock.now().date() - date(2026, 1, 1)).days
+    assert told["key"]["age_days"] in days
     assert [(p["host"], p["zone"]) for p in told["places"]] == [("host-1", "debugging")]
     assert told["incident"]["sightings"] == 1
     assert (row.state, row.status, row.receipt_index) == (RunState.DONE.value, 204, 0)
