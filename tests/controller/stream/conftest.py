@@ -43,18 +43,18 @@ class Line:
         """End it from this side."""
         self._said.put(_END)
         self.call.cancel()
-        self.ended.wait(10)
+        self.ended.wait(60)
 
     def of(self, kind):
         """Every message of a kind that came."""
         return [getattr(m, kind) for m in list(self.heard) if m.WhichOneof("content") == kind]
 
-    def wait_for(self, kind, count=1, seconds=20.0):
+    def wait_for(self, kind, count=1, seconds=60.0):
         """The messages of a kind, once there are so many."""
         wait_until(lambda: len(self.of(kind)) >= count, seconds)
         return self.of(kind)
 
-    def wait_for_end(self, seconds=20.0):
+    def wait_for_end(self, seconds=60.0):
         """Status and reason with which the controller ended it."""
         assert self.ended.wait(seconds), "the stream is still open"
         return self.refusal
@@ -70,7 +70,7 @@ class Line:
         self.ended.set()
 
 
-def wait_until(check, seconds=20.0):
+def wait_until(check, seconds=60.0):
     """What ``check`` gives as soon as it is true."""
     end = time.monotonic() + seconds
     while not (found := check()):
@@ -97,7 +97,7 @@ def connect():
 def of_kind(controller):
     """Ledger entries of a kind, once there are so many."""
 
-    def find(kind, count=1, seconds=20.0):
+    def find(kind, count=1, seconds=60.0):
         def entries():
             found = [entry for entry in controller.entries() if entry["kind"] == kind]
             return found if len(found) >= count else None

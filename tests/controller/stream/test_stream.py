@@ -106,12 +106,12 @@ def test_a_newer_stream_ends_the_older(agent, connect):
 def test_silence_is_recorded_and_alerted_and_its_end_too(controller, connect, of_kind):
     """Once, although it lasts."""
     controller.stop()
-    controller.start(LOCKGATE_HEARTBEAT_SECONDS="1")
+    controller.start(LOCKGATE_HEARTBEAT_SECONDS="2")
     agent = controller.enrol("host-1")
     line = connect(agent)
     line.beat(1)
     line.wait_for("heartbeat_ack")
-    (silence,) = of_kind("silence", seconds=40)
+    (silence,) = of_kind("silence", seconds=60)
     assert silence["host"] == "host-1"
     line.close()
     connect(agent).wait_for("hello")
@@ -178,13 +178,13 @@ def test_who_is_turned_away_loses_the_open_stream_within_five_seconds(
 def test_an_expired_certificate_loses_the_open_stream_within_five_seconds(controller, connect):
     """Although TLS checked it only when the connection began."""
     controller.stop()
-    controller.start(LOCKGATE_CERTIFICATE_HOURS=str(4 / 3600))
+    controller.start(LOCKGATE_CERTIFICATE_HOURS=str(10 / 3600))
     agent = controller.enrol("host-1")
     enrolled = datetime.now(UTC)
     line = connect(agent)
     line.wait_for("hello")
     assert line.wait_for_end() == (grpc.StatusCode.UNAUTHENTICATED, "certificate-expired")
-    assert 2 < (datetime.now(UTC) - enrolled).total_seconds() < 4 + 5
+    assert 8 < (datetime.now(UTC) - enrolled).total_seconds() < 10 + 5
 
 
 def test_a_stream_that_does_not_read_is_cut_off_too(controller, agent):
@@ -203,7 +203,7 @@ def test_a_stream_that_does_not_read_is_cut_off_too(controller, agent):
     def refused():
         return [e for e in controller.entries() if e.get("reason") == "banned"]
 
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not refused() and time.monotonic() < end:
         time.sleep(0.1)
     assert refused()
