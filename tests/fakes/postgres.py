@@ -99,7 +99,7 @@ class Cluster:
         return False
 
     def _conninfo(self, database: str) -> str:
-        return f"host={self.folder} user=lockgate dbname={database} connect_timeout=2"
+        return f"host={self.folder} user=lockgate dbname={database} connect_timeout=10"
 
     def kill(self) -> None:
         """SIGKILL to the postmaster; its children end as soon as they notice."""
@@ -113,7 +113,7 @@ class Cluster:
         """Send ``number`` and wait for the end."""
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(30)
+            self._process.wait(120)
             self._process = None
 
     def forget_process(self) -> None:
