@@ -160,6 +160,14 @@ class Killed:
             self._start[victim]()
 
 
+def wait_until(check):
+    """Wait until ``check`` is true."""
+    end = time.monotonic() + _PATIENCE_S
+    while not check():
+        assert time.monotonic() < end, "did not happen in time"
+        time.sleep(0.2)
+
+
 def check_hooks(controller, pages):
     """Every run has a receipt in the ledger, and its command has had it at least once."""
     end = time.monotonic() + _PATIENCE_S
@@ -199,6 +207,7 @@ def test_whatever_is_killed_no_answer_and_no_alert_is_lost(
     for _ in range(rounds - 1):
         time.sleep(random.uniform(0, 1.5))
         killed.some()
+    wait_until(lambda: len(load.answered()) > 20)
     load.stop()
     answered = load.answered()
     assert len(answered) > 20
