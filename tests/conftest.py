@@ -7,10 +7,15 @@ import resource
 import shutil
 from collections.abc import Generator, Iterator
 
+import hypothesis
 import pytest
 import structlog
 
 from lockgate.agent import privileges
+
+# That a busy machine stood still for a moment is no failing example: as hypothesis has it in CI.
+hypothesis.settings.register_profile("busy", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True, scope="session")
