@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from tests.controller.alerts.receivers import free_port
 
 from lockgate.agent.uplink.backoff import Backoff
 from lockgate.agent.uplink.client import ClientSettings, ControllerDecider
@@ -237,14 +238,13 @@ def test_a_command_that_nobody_does_expires_visibly(controller):
 
 def test_a_restarted_controller_finds_no_heartbeat_missing(controller, host):
     """Killed between heartbeats and their acknowledgement, again and again."""
+    controller.options = ("--port", str(free_port()), "--enrol-port", str(free_port()))
     restarted(controller, LOCKGATE_HEARTBEAT_SECONDS="1")
     host.start()
     for _ in range(2):
         wait_until(lambda: host.stream_is_open)
         time.sleep(1.3)
         controller.stop(signal.SIGKILL)
-        port, enrol_port = (controller.addresses[n].rpartition(":")[2] for n in ("grpc", "enrol"))
-        controller.options = ("--port", port, "--enrol-port", enrol_port)
         controller.start(LOCKGATE_HEARTBEAT_SECONDS="1")
     wait_until(lambda: host.stream_is_open)
     before = host.client.status()["stream"]["heartbeat"]
