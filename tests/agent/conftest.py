@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lockgate.agent.guard.processes import holders_of, kill
+from lockgate.agent.guard.processes import holders_of, kill, parent_of
 
 PROGRAM = Path(__file__).parents[1] / "fakes" / "guard_program.py"
 LIFETIME_S = 90
@@ -105,11 +105,22 @@ class GuardProcess:
         return self._holder_named("lockgate-second")
 
     def _holder_named(self, name: str) -> int | None:
-        for pid in holders_of(self.run_dir):
+        pids = holders_of(self.run_dir)
+        for pid in pids:
             with suppress(OSError):
-                if Path(f"/proc/{pid}/comm").read_text().strip() == name:
-                    return pid
+                if Path(f"/proc/{pid}/comm").read_text().strip() != name:
+                    continue
+                if name == "lockgate-second" or parent_of(pid) not in pids:
+                    return pid  # a copy that was forked just now still has the holder's name
         return None
+
+    def has_read_open_of(self, path: Path) -> bool:
+        """Whether the agent has taken an event of an open of ``path``, and not answered it."""
+        for entry in Path(f"/proc/{self.pid}/fd").iterdir():
+            with suppress(OSError):
+                if entry.readlink() == path:
+                    return True
+        return False
 
     def receipts(self) -> list[dict[str, str]]:
         """What the decider was told, in order."""
@@ -151,6 +162,18 @@ def guard(scratch: Path, tmp_path: Path) -> Iterator[GuardProcess]:
         yield process
     finally:
         process.end()
+
+
+def descriptors() -> set[tuple[str, str]]:
+    """What this process has open: each number and what it leads to.
+
+    To be compared as sets: what other tests left may be closed at any time.
+    """
+    found = set()
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - the list's own is closed then
+        with suppress(OSError):
+            found.add((name, os.readlink(f"/proc/self/fd/{name}")))  # noqa: PTH115 - every byte
+    return found
 
 
 def error_of(path: Path | str, flags: int = os.O_RDONLY) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import mmap
 import os
 import shutil
@@ -22,6 +23,9 @@ import pytest
 from .conftest import CLEAN, DIRTY, PRIVATE, GuardProcess, error_of, wait_until
 
 pytestmark = pytest.mark.root
+
+#: Of the fixture core_pattern of tests/intake: it belongs to the whole machine.
+CORE_PATTERN_LOCK = Path(tempfile.gettempdir()) / "lockgate-core-pattern.lock"
 
 
 def _by_cat(path: Path, outside: Path) -> bytes:
@@ -303,8 +307,8 @@ def test_a_fifo_in_the_zone_hangs_nobody(guard: GuardProcess) -> None:
     os.mkfifo(fifo)
     guard.start()
     writer = subprocess.Popen(["sh", "-c", f"echo through > {fifo}"])
-    content = subprocess.run(["cat", fifo], capture_output=True, timeout=5, check=True).stdout
-    writer.wait(5)
+    content = subprocess.run(["cat", fifo], capture_output=True, timeout=30, check=True).stdout
+    writer.wait(30)
 
     assert content == b"through\n"
 
@@ -317,10 +321,10 @@ def test_an_open_past_its_deadline_gets_eagain_and_the_scan_goes_on(guard: Guard
     begin = time.monotonic()
     first = error_of(path)
     waited = time.monotonic() - begin
-    time.sleep(1.2)
 
-    assert (first, error_of(path)) == (errno.EAGAIN, 0)
+    assert first == errno.EAGAIN
     assert 0.25 < waited < 0.9
+    wait_until(lambda: error_of(path) == 0)  # no scan of its own ends within its deadline
 
 
 def test_a_scan_that_never_ends_hangs_nobody(guard: GuardProcess) -> None:
@@ -338,9 +342,19 @@ def test_a_file_that_changes_while_it_is_scanned_is_not_allowed(guard: GuardProc
     path = guard.zone / "slow"
     path.write_bytes(CLEAN + b"SLOW")
     guard.start()
-    threading.Timer(0.3, path.chmod, (0o600,)).start()
+    answered = threading.Event()
 
-    assert error_of(path) == errno.EAGAIN
+    def change() -> None:
+        while not answered.wait(0.1):
+            path.chmod(path.stat().st_mode ^ 0o044)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    error = error_of(path)
+    answered.set()
+    changing.join()
+
+    assert error == errno.EAGAIN
 
 
 def test_more_opens_than_the_bound_are_refused_at_once(guard: GuardProcess) -> None:
@@ -372,14 +386,16 @@ def test_decisions_that_depend_on_the_opener_are_asked_for_each(guard: GuardProc
 def test_a_core_dump_into_the_zone_is_whole_and_then_denied(guard: GuardProcess) -> None:
     """The kernel writes the dying process's memory; nobody reads what it wrote."""
     pattern = Path("/proc/sys/kernel/core_pattern")
-    before = pattern.read_text()
     guard.start()
     code = "import os,resource; m=b'PRI'+b'VATE key '*9; resource.setrlimit(4,(-1,-1)); os.abort()"
-    try:
-        pattern.write_text(f"{guard.zone}/core.%p")
-        crashed = subprocess.run([sys.executable, "-c", code], check=False, cwd=guard.zone)
-    finally:
-        pattern.write_text(before)
+    with CORE_PATTERN_LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = pattern.read_text()
+        try:
+            pattern.write_text(f"{guard.zone}/core.%p")
+            crashed = subprocess.run([sys.executable, "-c", code], check=False, cwd=guard.zone)
+        finally:
+            pattern.write_text(before)
     (core,) = guard.zone.glob("core.*")
 
     assert crashed.returncode == -signal.SIGABRT

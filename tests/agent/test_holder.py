@@ -32,6 +32,7 @@ class Load:
     def __init__(self, path: Path, threads: int = 4) -> None:
         self._path = path
         self._stop = threading.Event()
+        self._counting = threading.Lock()
         self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
         self.leaks = 0
         self.opens = 0
@@ -40,9 +41,12 @@ class Load:
     def _run(self) -> None:
         while not self._stop.is_set():
             begin = time.monotonic()
-            self.leaks += error_of(self._path) == 0
-            self.opens += 1
-            self.longest = max(self.longest, time.monotonic() - begin)
+            leaked = error_of(self._path) == 0
+            took = time.monotonic() - begin
+            with self._counting:  # or one thread's sum would be written over another's
+                self.leaks += leaked
+                self.opens += 1
+                self.longest = max(self.longest, took)
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -102,10 +106,10 @@ def test_holder_and_agent_killed_at_once_leak_nothing(guard: GuardProcess, order
     guard.start(grace="0.3")
     with Load(path) as load:
         for _ in range(3):
-            wait_until(lambda: guard.holder() and guard.standby())
-            pids = [guard.holder(), guard.pid]
+            wait_until(guard.standby)
+            pids = [wait_until(guard.holder), guard.pid]
             for pid in pids if order == "holder first" else reversed(pids):
-                os.kill(pid or 0, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
             guard.wait()
             time.sleep(0.6)
             guard.start(grace="0.3")
@@ -119,8 +123,8 @@ def test_a_stopped_holder_is_replaced_while_the_agent_goes_on(guard: GuardProces
     path = guard.zone / "file"
     path.write_bytes(CLEAN)
     guard.start(silence="1.5")
-    stopped = guard.holder()
-    os.kill(stopped or 0, signal.SIGSTOP)
+    stopped = wait_until(guard.holder)
+    os.kill(stopped, signal.SIGSTOP)
     wait_until(lambda: guard.holder() not in (None, stopped), 20)
 
     assert error_of(path) == 0
@@ -133,7 +137,7 @@ def test_holder_and_agent_stopped_at_once_hold_no_opener_for_long(guard: GuardPr
     """The standby ends the holder, then the agent, and the waiting open gets EAGAIN."""
     path = _dirty(guard)
     guard.start(silence="1.5", grace="0.3")
-    os.kill(guard.holder() or 0, signal.SIGSTOP)
+    os.kill(wait_until(guard.holder), signal.SIGSTOP)
     guard.signal(signal.SIGSTOP)
     begin = time.monotonic()
 
@@ -226,14 +230,14 @@ def test_without_a_new_agent_the_holder_refuses(guard: GuardProcess) -> None:
     """After the grace every open fails with EAGAIN, at once."""
     path = guard.zone / "file"
     path.write_bytes(CLEAN)
-    guard.start(grace="0.2")
+    guard.start(grace="3")
     guard.kill()
     first = error_of(path)
     begin = time.monotonic()
     second = error_of(path)
 
     assert (first, second) == (errno.EAGAIN, errno.EAGAIN)
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < 2.5  # less than another grace
 
 
 def test_a_stopped_agent_is_ended_and_its_opens_are_refused(guard: GuardProcess) -> None:
@@ -257,9 +261,9 @@ def test_events_that_a_dead_agent_had_read_are_answered(guard: GuardProcess) -> 
     results: list[int] = []
     opener = threading.Thread(target=lambda: results.append(error_of(path)))
     opener.start()
-    time.sleep(0.3)
+    wait_until(lambda: guard.has_read_open_of(path))
     guard.kill()
-    opener.join(5)
+    opener.join(10)
 
     assert results == [errno.EAGAIN]
 
@@ -351,10 +355,9 @@ def test_what_is_mounted_over_a_zone_is_guarded_too(guard: GuardProcess) -> None
     guard.start()
     subprocess.run(["umount", "-l", guard.zone], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "lockgate-b", guard.zone], check=True)
-    time.sleep(0.5)
     path = _dirty(guard)
 
-    assert error_of(path) == errno.EPERM
+    wait_until(lambda: error_of(path) == errno.EPERM)
 
 
 def test_a_mark_that_is_taken_away_is_put_back(guard: GuardProcess) -> None:
@@ -444,7 +447,7 @@ def test_disarm_ends_stopped_holders_within_a_second(
     results: list[int] = []
     openers = [threading.Thread(target=lambda: results.append(error_of(path))) for _ in range(3)]
     openers[0].start()
-    time.sleep(0.2)
+    wait_until(lambda: guard.has_read_open_of(path))
     stopped = holders_of(guard.run_dir) | ({guard.pid} if also_agent else set())
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)

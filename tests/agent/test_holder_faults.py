@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from lockgate.agent.guard.holder import SOCKET_NAME
-from lockgate.agent.guard.processes import holders_of
+from lockgate.agent.guard.processes import born_holders_of, holders_of
 from lockgate.agent.guard.standby import Standby
 
-from .conftest import PRIVATE, GuardProcess, error_of, wait_until
+from .conftest import PRIVATE, GuardProcess, descriptors, error_of, wait_until
 
 pytestmark = pytest.mark.root
 SECONDS = 3.0
@@ -40,11 +40,7 @@ def _opens(path: Path, seconds: float = SECONDS) -> list[int]:
 
 def _newborn(guard: GuardProcess) -> int:
     """The holder that is starting; 0: none yet. What launches it has another command line."""
-    for pid in holders_of(guard.run_dir):
-        with suppress(OSError):
-            if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1] == b"-m":
-                return pid
-    return 0
+    return next(iter(born_holders_of(guard.run_dir)), 0)
 
 
 @contextmanager
@@ -145,14 +141,14 @@ def test_without_a_process_left_there_is_no_standby_that_knows_less(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The former copy is ended, nothing stays open, and the next try is as good as any."""
-    standby = Standby(silence_s=60)
+    strangers, standby = descriptors(), Standby(silence_s=60)
 
     def no_process() -> int:
         raise BlockingIOError(errno.EAGAIN, "no process left")
 
     try:
         assert standby.renew() is False
-        before = len(list(Path("/proc/self/fd").iterdir()))
+        before = descriptors() - strangers
         with monkeypatch.context() as lacking:
             lacking.setattr(os, "fork", no_process)
             with pytest.raises(BlockingIOError):
@@ -160,7 +156,7 @@ def test_without_a_process_left_there_is_no_standby_that_knows_less(
         assert _copies() == 0
         assert not standby.lives()
         assert standby.renew() is False
-        assert len(list(Path("/proc/self/fd").iterdir())) == before
+        assert len(descriptors() - strangers) == len(before)
     finally:
         standby.end()
 

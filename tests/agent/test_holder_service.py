@@ -94,11 +94,11 @@ def test_events_that_the_dead_had_read_are_swept_by_the_next(
     path.write_bytes(b"NEVER")
     guard.start()
     opener = subprocess.Popen(["cat", path], stderr=subprocess.DEVNULL)
-    time.sleep(0.3)
+    wait_until(lambda: guard.has_read_open_of(path))
     _kill_all(guard)
     _start_with_store(guard, manager)
 
-    assert opener.wait(5) == 1
+    assert opener.wait(10) == 1
 
 
 @pytest.mark.root
@@ -113,7 +113,7 @@ def test_a_holder_that_is_a_service_gets_the_group_back(
     guard.start()
     before = error_of(path)
     _kill_all(guard)
-    holder.wait(5)
+    holder.wait(20)
     second = _start_holder(guard, manager)
     waited = error_of(path)  # no agent comes: after the grace the holder refuses
     guard.start()
@@ -122,7 +122,7 @@ def test_a_holder_that_is_a_service_gets_the_group_back(
     assert (before, waited, after) == (0, errno.EAGAIN, 0)
     assert guard.holder() == second.pid
     disarm(guard.run_dir, guard.state_dir)
-    assert second.wait(5) == 0
+    assert second.wait(20) == 0
 
 
 def _start_holder(guard: GuardProcess, manager: ServiceManager) -> subprocess.Popen[bytes]:
@@ -154,7 +154,7 @@ def test_disarming_takes_the_guard_off_although_the_manager_keeps_the_group(
     assert error_of(path) == 0
     assert took < 1.0
     if stopped:
-        assert _start_holder(guard, manager).wait(5) == 0
+        assert _start_holder(guard, manager).wait(20) == 0
     wait_until(lambda: not manager.store)
     assert error_of(path) == 0
     subprocess.run(["umount", guard.zone], check=True)

@@ -78,5 +78,5 @@ class ServiceManager:
             self.store += [(name, fd) for fd in fds]
         if "FDSTOREREMOVE=1" in lines:
             for known, fd in [entry for entry in self.store if entry[0] == name]:
+                os.close(fd)  # first: what is no longer in the store is not open either
                 self.store.remove((known, fd))
-                os.close(fd)
