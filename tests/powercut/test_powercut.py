@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import selectors
 import shutil
 import signal
 import subprocess
@@ -26,6 +25,9 @@ from peer import Peer  # noqa: E402
 from lockgate.agent.uplink.spool import Spool  # noqa: E402
 from lockgate.v1 import decision_pb2_grpc  # noqa: E402
 
+LEAST_RECORDS = 20
+LEAST_VERDICTS = 50
+
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(
@@ -42,14 +44,15 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def _acknowledged(process: subprocess.Popen[str], seconds: float) -> set[int]:
-    """Every number printed within ``seconds``; then the writer stands still."""
+    """Every number printed within ``seconds`` of the first; then the writer stands still.
+
+    On a slow machine it has as long as it needs for some.
+    """
     assert process.stdout is not None
-    numbers = set()
-    end = time.monotonic() + seconds
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        while (left := end - time.monotonic()) > 0 and selector.select(left):
-            numbers.add(int(process.stdout.readline()))
+    numbers = {int(process.stdout.readline())}
+    end, latest = time.monotonic() + seconds, time.monotonic() + 60
+    while time.monotonic() < (end if len(numbers) > LEAST_RECORDS else latest):
+        numbers.add(int(process.stdout.readline()))
     process.send_signal(signal.SIGSTOP)
     return numbers
 
@@ -78,7 +81,7 @@ def test_the_spool_loses_nothing_that_was_synced(disk: Disk, seconds: float) -> 
     """Every record that was said to be safe is there after the cut."""
     safe, lost = _lost_from_spool(disk, "durable", seconds)
 
-    assert safe > 20
+    assert safe > LEAST_RECORDS
     assert lost == 0
 
 
@@ -86,20 +89,23 @@ def test_the_harness_sees_a_spool_without_fsync_lose_records(disk: Disk) -> None
     """Without fsync the same cut loses records, so the test above can fail."""
     safe, lost = _lost_from_spool(disk, "careless", 1.0)
 
-    assert safe > 20
+    assert safe > LEAST_RECORDS
     assert lost > 0
 
 
 async def _ask_until(peer: Peer, seconds: float) -> dict[int, str]:
-    """Verdicts that were answered within ``seconds``: ledger index -> transfer id."""
+    """Verdicts that were answered within ``seconds``: ledger index -> transfer id.
+
+    On a slow machine there is as long as is needed for some.
+    """
     answered: dict[int, str] = {}
     async with peer.channel() as channel:
         stub = decision_pb2_grpc.DecisionServiceStub(channel)
-        end = time.monotonic() + seconds
+        end, latest = time.monotonic() + seconds, time.monotonic() + 60
 
         async def ask_on(first: int) -> None:
             number = first
-            while time.monotonic() < end:
+            while time.monotonic() < (end if len(answered) > LEAST_VERDICTS else latest):
                 request = peer.request(number)
                 response = await stub.RequestVerdict(request, timeout=20)
                 answered[response.ledger_index] = request.transfer.transfer_id
@@ -149,7 +155,7 @@ def test_every_answered_verdict_is_in_the_ledger_after_a_power_cut(
     """No verdict that an agent was given is missing, and the ledger verifies."""
     answered, found = _ledger_after_cut(disk, tmp_path, "FULL")
 
-    assert len(answered) > 50
+    assert len(answered) > LEAST_VERDICTS
     assert _lost_verdicts(answered, found, tmp_path) == set()
     assert "NOT" not in run("ledger", "verify", str(found))
 
@@ -158,5 +164,5 @@ def test_the_harness_sees_a_store_without_fsync_lose_verdicts(disk: Disk, tmp_pa
     """With synchronous=OFF the same cut loses verdicts, so the test above can fail."""
     answered, found = _ledger_after_cut(disk, tmp_path, "OFF")
 
-    assert len(answered) > 50
+    assert len(answered) > LEAST_VERDICTS
     assert len(_lost_verdicts(answered, found, tmp_path)) > 0
