@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "fakes"))
 
 from guard_neighbours import FakeDecider, FakeWorkers
-from watched import audit, watching
+from watched import Watched, audit, watching
 
 from lockgate.agent.config import Mode, ZoneSettings
 from lockgate.agent.watch.judging import Judging
@@ -42,21 +43,31 @@ READ_ALL = """
 for file; do
     while IFS= read -r line || [ -n "$line" ]; do printf %s "$line"; done <"$file"
 done
-sleep 0.3
+exec >&-
+read -r end || :
 """
 
 
-def read(*paths: Path, user: int | None = None) -> bytes:
-    """What a shell reads, which lives long enough to be looked at."""
+def read(seen: Watched, *paths: Path, user: int | None = None) -> bytes:
+    """What a shell reads, which lives until it was looked at."""
     words = [SHELL, "-c", READ_ALL, "sh", *paths]
-    return subprocess.run(words, check=True, capture_output=True, user=user).stdout
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, user=user) as shell:
+        assert shell.stdout is not None
+        content = shell.stdout.read()
+        for _ in range(2):  # what is told of a turn comes before its events are read
+            turned = threading.Event()
+            seen.at_next_turn(turned.set)
+            assert turned.wait(30)
+    assert shell.returncode == 0
+    return content
 
 
 def test_an_open_is_told_with_its_opener(zone: Path) -> None:
     """A dirty file is read by another process; the receipt says what a guard would have done."""
     (zone / "dirty").write_bytes(b"PRIVATE")
     with watching(zone, Mode.AUDIT, audit) as seen:
-        assert read(zone / "dirty") == b"PRIVATE"
+        assert read(seen, zone / "dirty") == b"PRIVATE"
         seen.wait_for_receipts(1)
     (receipt,) = seen.decider.receipts
     (transfer,) = seen.decider.transfers
@@ -72,10 +83,10 @@ def test_repeats_of_a_clean_file_are_counted(zone: Path) -> None:
     """A clean file is judged once; further opens are a number."""
     (zone / "clean").write_bytes(b"text")
     with watching(zone, Mode.AUDIT, audit) as seen:
-        read(zone / "clean")
+        read(seen, zone / "clean")
         seen.wait_for_receipts(1)
         for _ in range(3):
-            read(zone / "clean")
+            read(seen, zone / "clean")
         seen.wait(lambda: seen.status()["counts"].get("repeats", 0) == 3)
     assert len(seen.decider.receipts) == 1
     assert seen.status()["counts"]["opens"] == 4
@@ -86,10 +97,10 @@ def test_each_program_and_user_is_told_of_a_dirty_file(zone: Path) -> None:
     zone.chmod(0o755)
     (zone / "dirty").write_bytes(b"SECRET")
     with watching(zone, Mode.AUDIT, audit) as seen:
-        read(zone / "dirty")
+        read(seen, zone / "dirty")
         seen.wait_for_receipts(1)
-        read(zone / "dirty", user=65534)
-        read(zone / "dirty", user=65534)
+        read(seen, zone / "dirty", user=65534)
+        read(seen, zone / "dirty", user=65534)
         seen.wait_for_receipts(2)
         seen.wait(lambda: seen.status()["counts"]["opens"] == 3)
     assert [r.opener and r.opener.uid for r in seen.decider.receipts] == [0, 65534]
@@ -101,10 +112,10 @@ def test_a_changed_file_is_judged_again(zone: Path) -> None:
     """A verdict is kept for bytes, not for a name."""
     (zone / "a").write_bytes(b"text")
     with watching(zone, Mode.AUDIT, audit) as seen:
-        read(zone / "a")
+        read(seen, zone / "a")
         seen.wait_for_receipts(1)
         (zone / "a").write_bytes(b"PRIVATE")
-        read(zone / "a")
+        read(seen, zone / "a")
         seen.wait_for_receipts(2)
     assert [r.verdict for r in seen.decider.receipts] == [Verdict.ALLOW, Verdict.BLOCK]
 
@@ -115,8 +126,8 @@ def test_opens_outside_the_folder_are_not_told(zone: Path) -> None:
         (zone / folder).mkdir()
         (zone / folder / folder).write_bytes(b"text")
     with watching(zone / "in", Mode.AUDIT, audit) as seen:
-        read(zone / "out" / "out")
-        read(zone / "in" / "in")
+        read(seen, zone / "out" / "out")
+        read(seen, zone / "in" / "in")
         seen.wait_for_receipts(1)
         (reasons,) = seen.status()["may_have_missed"].values()
     assert seen.decider.receipts[0].path == str(zone / "in" / "in")
@@ -130,7 +141,7 @@ def test_overload_is_bounded_and_said(zone: Path, monkeypatch: pytest.MonkeyPatc
     for path in files:
         path.write_bytes(b"NEVER ends")
     with watching(zone, Mode.AUDIT, audit, FakeDecider()) as seen:
-        assert read(*files) == b"NEVER ends" * 20
+        assert read(seen, *files) == b"NEVER ends" * 20
         seen.wait(lambda: seen.status()["counts"].get("skipped") == 16)
         (reasons,) = seen.status()["may_have_missed"].values()
     assert len(seen.workers.submitted) == 4

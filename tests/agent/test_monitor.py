@@ -65,8 +65,10 @@ def test_a_dirty_file_is_told_and_stays(zone: Path, source_of: type[Inotify]) ->
     with watching(zone, Mode.MONITOR, monitor(source_of)) as seen:
         (zone / "new").mkdir()
         (zone / "new" / "dirty").write_bytes(b"SECRET")
-        seen.wait_for_receipts(1)
-    (receipt,) = seen.decider.receipts
+        seen.wait(lambda: seen.decider.receipts[-1:])
+        if seen.decider.receipts[0].verdict is Verdict.ALLOW:  # we were slow: judged when empty
+            seen.wait_for_receipts(2)
+    receipt = seen.decider.receipts[-1]
     assert receipt.enforcement is Enforcement.NOT_ENFORCED
     assert receipt.verdict is Verdict.QUARANTINE
     assert (zone / "new" / "dirty").read_bytes() == b"SECRET"

@@ -33,8 +33,8 @@ class WeakAgent:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, weakness: str, interval_s: float = 60.0) -> None:
-        """Start it; whatever happens it ends within two minutes."""
-        command = ["timeout", "-s", "KILL", "120", sys.executable, PROGRAM, weakness]
+        """Start it; whatever happens it ends within four minutes."""
+        command = ["timeout", "-s", "KILL", "240", sys.executable, PROGRAM, weakness]
         command += [self.zone, self.state_dir, self.run_dir, str(interval_s)]
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=output)
@@ -129,7 +129,13 @@ def test_what_canaries_leave_in_the_record_is_little(agent: WeakAgent) -> None:
     """Two decisions and four receipts a round, none of them a move into quarantine."""
     agent.start("none", 300.0)
     wait_until(lambda: "READY" in agent.said(), PATIENCE_S)
-    time.sleep(1)
+
+    def is_told_whole() -> bool:
+        entries = journal.read(agent.state_dir / "journal")
+        return sum(entry["event"] == "enforcement" for entry in entries) >= 4
+
+    wait_until(is_told_whole, PATIENCE_S)
+    time.sleep(1)  # no more of them come
     entries = list(journal.read(agent.state_dir / "journal"))
     decisions = [entry["decision"] for entry in entries if entry["event"] == "decision"]
     receipts = [entry["receipt"] for entry in entries if entry["event"] == "enforcement"]

@@ -76,11 +76,19 @@ def test_without_following_a_growing_file_is_never_clean(store: Store) -> None:
     entry = an_entry()
     incoming = store.begin(entry)
     reader = store.open_dump(entry)
-    incoming.append(memoryview(os.urandom(20 << 20)))
+    incoming.append(memoryview(os.urandom(2 << 20)))
     scanner = standard_scanner(Registry())
-    threading.Timer(0.02, incoming.append, [memoryview(b"more")]).start()
+    scanned = threading.Event()
+
+    def write() -> None:
+        while not scanned.wait(0.01):
+            incoming.append(memoryview(b"more"))
+
+    writer = threading.Thread(target=write)
+    writer.start()
     report = scanner.scan_fd(reader, "dump")
-    time.sleep(0.1)
+    scanned.set()
+    writer.join()
     incoming.close()
     os.close(reader)
     assert GapReason.CHANGED in {gap.reason for gap in report.gaps}

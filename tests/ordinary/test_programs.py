@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -100,8 +101,27 @@ while True:
 
 def wait_for_lines(log: Path, count: int) -> None:
     """Wait until a log has some lines; its size is all that is looked at."""
+    wait_for_size(log, 2 * count)
+
+
+def wait_for_size(log: Path, size: int) -> None:
+    """Wait until a log has so many bytes."""
     end = time.monotonic() + 20
-    while not log.exists() or log.stat().st_size < 2 * count:
+    while not log.exists() or log.stat().st_size < size:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def wait_until_closed(pid: int, path: Path) -> None:
+    """Wait until a process has a file open no more."""
+    end = time.monotonic() + 20
+    while True:
+        links = []
+        for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - names only
+            with suppress(OSError):
+                links.append(os.readlink(f"/proc/{pid}/fd/{name}"))  # noqa: PTH115
+        if str(path) not in links:
+            return
         assert time.monotonic() < end
         time.sleep(0.05)
 
@@ -120,18 +140,19 @@ def test_a_syslog_daemon_writes_and_reopens(host: Host, place: Path) -> None:
         stderr=subprocess.DEVNULL,
     )
     try:
+        size = sum(len(f" message {number}\n") for number in range(1, 101))
         say = f"for n in $(seq 100); do logger -u {socket} -t test message $n; done"
         end = time.monotonic() + 20
         while not socket.exists():
             assert time.monotonic() < end
             time.sleep(0.05)
         host.sh(say)
-        wait_for_lines(log, 100)
+        wait_for_size(log, size)
         log.rename(place / "syslog.1")
         daemon.send_signal(signal.SIGHUP)
-        time.sleep(1)
+        wait_until_closed(daemon.pid, place / "syslog.1")
         host.sh(say)
-        wait_for_lines(log, 100)
+        wait_for_size(log, size)
     finally:
         daemon.terminate()
         daemon.wait(20)
