@@ -19,7 +19,7 @@ import pytest
 from lockgate.agent.guard.processes import holders_of, kill, parent_of
 
 PROGRAM = Path(__file__).parents[1] / "fakes" / "guard_program.py"
-LIFETIME_S = 90
+LIFETIME_S = 240
 CLEAN = b"an ordinary file\n" * 64
 DIRTY = b"SECRET key bytes\n" * 64
 PRIVATE = b"PRIVATE key bytes\n" * 64

@@ -41,7 +41,7 @@ def make(
     return ControllerDecider(settings, credentials, spool, Journal(state / "journal"))  # type: ignore[arg-type]  # the fake
 
 
-def answer(client: ControllerDecider, timeout_s: float = 10) -> Decision:
+def answer(client: ControllerDecider, timeout_s: float = 20) -> Decision:
     """The next decision."""
     assert select.select([client.fileno()], [], [], timeout_s)[0], "no answer"
     ((_, decision),) = client.collect()
@@ -61,7 +61,7 @@ def test_the_controllers_decision_comes_back_and_the_passport_is_kept(
     controller: FakeController, tmp_path: Path
 ) -> None:
     """An ALLOW reaches the guard, its passport the state folder."""
-    client = make(tmp_path, FakeCredentials(controller.port))
+    client = make(tmp_path, FakeCredentials(controller.port), within=15)
     client.request(1, a_transfer(), a_report())
     assert answer(client).verdict is Verdict.ALLOW
     wait_until_told(client)
@@ -118,7 +118,7 @@ def test_a_refusal_that_will_last_is_a_hold_at_once(
 def test_an_unknown_verdict_is_a_hold(controller: FakeController, tmp_path: Path) -> None:
     """A value of a later version never lets a file pass."""
     controller.verdict = 99  # type: ignore[assignment]  # not a value of this version
-    client = make(tmp_path, FakeCredentials(controller.port))
+    client = make(tmp_path, FakeCredentials(controller.port), within=15)
     client.request(1, a_transfer(), a_report())
     assert answer(client).hold_reason is HoldReason.UNKNOWN_VALUE
     client.close()
@@ -182,7 +182,7 @@ def test_no_descriptor_for_a_channel_costs_one_answer(
         raise lacking
 
     credentials.connect = fails  # type: ignore[method-assign]
-    client = make(tmp_path, credentials)
+    client = make(tmp_path, credentials, within=4)
     client.request(1, a_transfer(), a_report())
     assert answer(client).hold_reason is HoldReason.CONTROLLER_UNREACHABLE
     credentials.connect = connect  # type: ignore[method-assign]
@@ -195,7 +195,7 @@ def test_a_disk_that_turned_read_only_costs_one_answer(
     controller: FakeController, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither the write nor its undoing succeeds; the client goes on when they do again."""
-    client = make(tmp_path, FakeCredentials(controller.port))
+    client = make(tmp_path, FakeCredentials(controller.port), within=15)
 
     def refuse(*_: object) -> int:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))

@@ -81,4 +81,4 @@ def test_closes_that_the_kernel_merged_cost_one_refusal(guard: GuardProcess) -> 
         for fd in fds:
             os.close(fd)
         assert error_of(path, APPEND) in {0, errno.EBUSY}
-        wait_until(lambda: error_of(path, APPEND) == 0, 3)
+        wait_until(lambda: error_of(path, APPEND) == 0)

@@ -170,7 +170,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", zone], check=True)
     (zone / "clean").write_text("nothing secret")
     folders = ("--state-dir", str(tmp_path / "state"), "--run-dir", str(tmp_path / "run"))
-    limit = subprocess.Popen(["sh", "-c", f"sleep 60; umount -l {zone}"], start_new_session=True)
+    limit = subprocess.Popen(["sh", "-c", f"sleep 240; umount -l {zone}"], start_new_session=True)
     part = start(["agent", "guard", str(zone), *folders], tmp_path / "log")
     try:
         assert (zone / "clean").read_text()

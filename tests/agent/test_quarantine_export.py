@@ -58,7 +58,9 @@ def caught(scratch: Path, tmp_path: Path) -> Iterator[Caught]:
     )
     (scratch / "dump").write_bytes(pem)
     folders = ("--state-dir", str(tmp_path / "state"), "--run-dir", str(tmp_path / "run"))
-    limit = subprocess.Popen(["sh", "-c", f"sleep 60; umount -l {scratch}"], start_new_session=True)
+    limit = subprocess.Popen(
+        ["sh", "-c", f"sleep 240; umount -l {scratch}"], start_new_session=True
+    )
     words = ["agent", "guard", str(scratch), "--registry", str(tmp_path / "public.pem"), *folders]
     part = start(words, tmp_path / "agent.log")
     try:

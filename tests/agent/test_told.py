@@ -44,7 +44,7 @@ def site(scratch: Path, tmp_path: Path) -> Iterator[Site]:
     """A site that runs, and a limit of time for whatever guards its zone."""
     made = Site(tmp_path, scratch)
     limit = subprocess.Popen(
-        ["sh", "-c", f"sleep 120; umount -l {scratch}"], start_new_session=True
+        ["sh", "-c", f"sleep 240; umount -l {scratch}"], start_new_session=True
     )
     try:
         made.set_up()

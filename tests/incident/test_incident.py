@@ -42,7 +42,7 @@ def _processes() -> list[str]:
     return lines
 
 
-def _gone(seconds: float = 10.0) -> bool:
+def _gone(seconds: float = 30.0) -> bool:
     """Whether everything of a demo is gone within ``seconds``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -84,7 +84,7 @@ def core_pattern() -> Iterator[Kernel]:
                 kernel.set(*old)
                 assert restorer.stdin is not None
                 restorer.stdin.close()
-                restorer.wait(10)
+                restorer.wait(60)
         assert (kernel.pattern(), kernel.limit()) == old
 
 

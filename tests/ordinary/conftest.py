@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "incident"))
 
 from parts import LOCKGATE, Part, run, start
 
-LIFETIME_S = 240
+LIFETIME_S = 900  # of all tests of one file
 
 
 @dataclass(slots=True)
