@@ -119,8 +119,11 @@ def preload(place: Place) -> bytes:
 
 
 def _read_mapping(pid: int, name: str) -> bytes:
-    """Every readable mapping of ``name`` in a process that has just been started."""
-    end = time.monotonic() + 1.0
+    """Every readable mapping of ``name`` in a process that has just been started.
+
+    It has loaded all it loads when it has libc; before that it may wait for a guard's scan.
+    """
+    end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
         if sum(line.endswith("libc.so.6") for line in lines) > 2:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.conformance import syscalls
 from tests.conformance.way import (
     ON_A_DEVICE,
+    PATIENCE_S,
     Place,
     Scope,
     Steps,
@@ -141,7 +142,7 @@ def idmapped(place: Place) -> bytes:
 
 def _map_root(pid: int) -> None:
     """Wait until the process has its namespace, and map its root to ours, others shifted."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE_S
     ours = Path("/proc/self/ns/user").readlink()
     while Path(f"/proc/{pid}/ns/user").readlink() == ours and time.monotonic() < end:
         time.sleep(0.005)
