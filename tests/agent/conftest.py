@@ -185,7 +185,7 @@ def error_of(path: Path | str, flags: int = os.O_RDONLY) -> int:
     return 0
 
 
-def wait_until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+def wait_until(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
     """Wait until ``condition()`` is true; what it gave."""
     end = time.monotonic() + timeout_s
     while not (given := condition()):

@@ -206,7 +206,7 @@ def test_the_sweep_reaches_numbers_above_a_limit_that_was_lowered(guard: GuardPr
     resource.prlimit(guard.pid, resource.RLIMIT_NOFILE, (512, 8192))
     time.sleep(1.5)  # a beat under the low limit
     guard.kill()
-    opener.join(5)
+    opener.join(10)
 
     assert results == [errno.EAGAIN]
 

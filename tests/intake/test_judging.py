@@ -82,7 +82,7 @@ def judge(settings: AgentSettings, asking: FakeAsking) -> Iterator[None]:
 
 def wait_for(condition: Callable[[], object]) -> None:
     """Until it is true."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end, "the condition did not come true in time"
         time.sleep(0.02)
