@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -434,6 +435,20 @@ def test_disarm_finds_an_agent_without_holder(guard: GuardProcess) -> None:
     guard.end_holders()
 
     assert disarm(guard.run_dir, guard.state_dir).killed_agent == guard.pid
+
+
+def test_disarm_ends_holders_whose_folder_is_gone(guard: GuardProcess) -> None:
+    """The run folder was removed while no agent ran: opens pass all the same afterwards."""
+    path = _dirty(guard)
+    guard.start(grace="0.2")
+    guard.kill()
+    shutil.rmtree(guard.run_dir)
+    refused = error_of(path)
+    record = disarm(guard.run_dir, guard.state_dir)
+
+    assert (refused, record.armed) == (errno.EAGAIN, True)
+    assert error_of(path) == 0
+    assert not holders_of(guard.run_dir)
 
 
 @pytest.mark.parametrize("also_agent", [True, False], ids=["agent too", "holder only"])

@@ -94,6 +94,7 @@ def _take_off(run_dir: Path) -> int:
         pids.add(agent.pid)
     if not pids:
         return 0
+    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have removed it
     (run_dir / processes.DISARMED_NAME).touch(mode=0o600)
     limit = max(limit, processes.descriptor_limit(pids))
     group = processes.duplicate_group(pids)
