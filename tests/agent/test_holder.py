@@ -451,6 +451,20 @@ def test_disarm_ends_holders_whose_folder_is_gone(guard: GuardProcess) -> None:
     assert not holders_of(guard.run_dir)
 
 
+def test_disarm_is_heeded_by_an_agent_whose_folder_is_gone(guard: GuardProcess) -> None:
+    """Nothing names the agent any more: it ends by itself, and does not put the guard back."""
+    path = _dirty(guard)
+    guard.start()
+    shutil.rmtree(guard.run_dir)
+    refused = error_of(path)
+    record = disarm(guard.run_dir, guard.state_dir)
+    guard.wait()
+
+    assert (refused != 0, record.armed) == (True, True)
+    assert error_of(path) == 0
+    assert not holders_of(guard.run_dir)
+
+
 @pytest.mark.parametrize("also_agent", [True, False], ids=["agent too", "holder only"])
 def test_disarm_ends_stopped_holders_within_a_second(
     guard: GuardProcess, *, also_agent: bool

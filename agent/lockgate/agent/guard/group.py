@@ -107,6 +107,7 @@ class GroupLink:
             os.close(lock)
             raise
         processes.write_agent_pid(run_dir)
+        (run_dir / processes.DISARMED_NAME).unlink(missing_ok=True)
         return cls(run_dir, settings, greeting, lock)
 
     @staticmethod
@@ -130,7 +131,6 @@ class GroupLink:
             OSError: no holder took them.
         """
         self._pinned = tuple(directories)
-        (self._run_dir / processes.DISARMED_NAME).unlink(missing_ok=True)
         if self._connection is None:
             raise ConnectionError("there is no holder to pin the zones")
         socket.send_fds(self._connection, [b"PINS"], self._pinned)
@@ -146,10 +146,11 @@ class GroupLink:
                 break
         raise ConnectionError("the holder did not pin the zones")
 
-    def beat(self, oldest_s: float = 0.0) -> None:
+    def beat(self, oldest_s: float = 0.0) -> bool:
         """Tell holder and service manager that the loop turns; replace a holder that is gone.
 
-        ``oldest_s``: how long the open that waits longest has waited.
+        ``oldest_s``: how long the open that waits longest has waited. True when an operator has
+        disarmed.
         """
         systemd.notify("WATCHDOG=1")
         now = time.monotonic()
@@ -164,6 +165,7 @@ class GroupLink:
         silent = now - self._heard > 2 * self._settings.silence_s
         if self._connection is None or silent:
             self._replace_holder()
+        return self._disarmed
 
     def fileno(self) -> int | None:
         """The connection to the holder, readable when it speaks or dies; None: there is none."""
@@ -214,7 +216,13 @@ class GroupLink:
             self._lost = time.monotonic()
 
     def _replace_holder(self) -> None:
-        """Join a holder that took over or was started again; else start one."""
+        """Join a holder that took over or was started again; else start one.
+
+        Not when it was ended by an operator who disarms and did not find this process.
+        """
+        if (self._run_dir / processes.DISARMED_NAME).exists():
+            self._disarmed = True
+            return
         try:
             try:
                 if self._connection is not None:

@@ -239,7 +239,9 @@ class Guard:
 
     def _beat(self, now: float) -> None:
         self._next_beat = now + self._settings.beat_s
-        self._link.beat(self._gate.oldest_s(now))
+        if self._link.beat(self._gate.oldest_s(now)):
+            self._leave_disarmed()
+            return
         self._keep_marks()
         self._receipts.record_due(now)
         self._sync_holder()
@@ -260,9 +262,12 @@ class Guard:
 
     def _hear_holder(self) -> None:
         if self._link.hear():
-            self.disarmed = True
-            self._running = False
+            self._leave_disarmed()
         self._sync_holder()
+
+    def _leave_disarmed(self) -> None:
+        self.disarmed = True
+        self._running = False
 
     def _sync_holder(self) -> None:
         fd = self._link.fileno()
