@@ -14,7 +14,12 @@ import structlog
 from lockgate.agent import privileges
 
 # That a busy machine stood still for a moment is no failing example: as hypothesis has it in CI.
-hypothesis.settings.register_profile("busy", hypothesis.settings(), deadline=None)
+hypothesis.settings.register_profile(
+    "busy",
+    hypothesis.settings(),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("busy")
 
 
