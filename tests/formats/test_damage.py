@@ -148,9 +148,9 @@ def test_a_thousand_decoys_are_refuted_quickly(judge):
     """Random numbers in perfect structure cost far less than parsing them with checks."""
     draw = random.Random(7)
     member = b"".join(_decoy(draw) for _ in range(1000))
-    start = time.perf_counter()
+    start = time.process_time()
     judgements = judge(member)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert len(judgements) >= 1000
     assert not any(map(is_open, judgements))
 

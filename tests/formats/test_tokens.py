@@ -425,9 +425,9 @@ def test_decoys_of_tokens_are_settled_quickly(judge):
     """Tens of thousands of well-formed tokens with wrong checksums."""
     maker = random.Random(9)
     text = "\n".join("ghp_" + "".join(maker.choices(BASE62, k=36)) for _ in range(20_000))
-    began = time.perf_counter()
+    began = time.process_time()
     judgements = judge(text.encode())
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
     assert len(judgements) == 20_000
     assert all(isinstance(j, Refuted) for j in judgements)
 
