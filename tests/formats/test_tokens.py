@@ -152,6 +152,15 @@ def test_structure_proves_a_token(name, proven):
     assert (only.offset, only.length) == (5, len(token))
 
 
+@pytest.mark.parametrize("prefix", ["shpat_", "shpca_", "shppa_", "shpss_"])
+@pytest.mark.parametrize("write", [str.lower, str.upper])
+def test_hex_in_one_case_has_sixteen_characters(prefix, write, proven):
+    """One of 600 has no more than ten different ones, which are few for 22."""
+    token = prefix + write("51eaab49a8477e387eb57e8e543583e5")
+    (only,) = only_tokens(proven(f"x = '{token}';".encode()))
+    assert (only.length, only.bits) == (len(token), 128)
+
+
 @pytest.mark.parametrize(
     "write",
     [
@@ -294,6 +303,17 @@ def test_aws_pair_is_a_credential(layout, proven):
     secret = draw(40, BASE62 + "+/")
     found = [e for e in proven(layout.format(identifier, secret).encode()) if e.format == "aws"]
     assert [e.algorithm for e in found] == ["AWS access key"]
+
+
+def test_aws_secret_without_a_digit_is_one(proven, judge):
+    """One of 900 has none; a name of as many letters is still none."""
+    pair = "AKIAA6Q4ZXCCPC5H4IGN {}\n"
+    secret = "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"
+    (only,) = proven(pair.format(secret).encode())
+    assert only.algorithm == "AWS access key"
+    name = "AbstractSingletonProxyFactoryBeanManager"
+    assert len(name) == len(secret)
+    assert all(isinstance(j, Refuted) for j in judge(pair.format(name).encode()))
 
 
 def test_aws_identifier_without_a_secret_is_refuted(judge):

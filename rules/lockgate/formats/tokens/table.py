@@ -20,7 +20,8 @@ from lockgate.scan.report import Proof
 
 _ALNUM, _URL, _HEX = "[0-9A-Za-z]", "[0-9A-Za-z_-]", "[0-9a-f]"
 _DIGITS = "0123456789abcdef"
-_ALPHABETS = {_ALNUM: 62, _URL: 64, _HEX: 16, "[A-Za-z]": 52, "[A-Z0-9]": 36, "[0-9A-Fa-f]": 22}
+#: Of hex in either case each token takes one of the two.
+_ALPHABETS = {_ALNUM: 62, _URL: 64, _HEX: 16, "[A-Za-z]": 52, "[A-Z0-9]": 36, "[0-9A-Fa-f]": 16}
 
 
 @dataclass(frozen=True, slots=True)
