@@ -441,6 +441,19 @@ def test_random_text_looks_random(seed):
     assert refused <= 1
 
 
+@pytest.mark.parametrize(
+    ("inside", "is_random"),
+    [
+        ("NNNnN", True), ("Xxxx", True), ("xXxX", True),
+        ("NNNNN", False), ("xxxx", False), ("XXXX", False),
+    ],
+)  # fmt: skip
+def test_what_repeats_in_one_case_only_is_a_placeholder(inside, is_random):
+    """In both cases the same letter stands four or five times in one of 2,000 long tokens."""
+    rest = "".join(random.Random(1).choices(URL, k=300))
+    assert looks_random_text(f"{rest}{inside}{rest[::-1]}".encode(), 64) == is_random
+
+
 def test_decoys_of_tokens_are_settled_quickly(judge):
     """Tens of thousands of well-formed tokens with wrong checksums."""
     maker = random.Random(9)

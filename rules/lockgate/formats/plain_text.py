@@ -31,8 +31,8 @@ _ESCAPES: tuple[tuple[re.Pattern[bytes], bytes], ...] = (
 _MAY_BE_ESCAPED = re.compile(rb"[\\&%]")
 
 _PLACEHOLDER = re.compile(
-    rb"(?i)example|sample|placeholder|redacted|dummy|secret|changeme|xxxx|\*\*\*|\.\.\.|"
-    rb"abcdef|123456|654321|(.)\1{4}"
+    rb"(?i)example|sample|placeholder|redacted|dummy|secret|changeme|\*\*\*|\.\.\.|"
+    rb"abcdef|123456|654321|(?-i:xxxx|XXXX|(.)\1{4})"
 )
 _CLASSES = bytes.maketrans(
     bytes(range(256)),
