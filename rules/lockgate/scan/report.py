@@ -80,7 +80,10 @@ class GapReason(Word):
 class Proof(Word):
     """By what arithmetic or structure a candidate became a finding."""
 
-    RSA_FACTORS = "rsa-factors", "p * q = n, p != q, both odd, and neither a known constant."
+    RSA_FACTORS = (
+        "rsa-factors",
+        "p * q = n, p != q, both odd, no known constants, and not together by mere chance.",
+    )
     RSA_EXPONENTS = "rsa-exponents", "e * d = 1 modulo p-1 and q-1."
     RSA_CRT = "rsa-crt", "dP, dQ and qInv agree with d, p and q."
     RSA_DIVIDES = "rsa-divides-modulus", "The candidate divides a modulus that is known."

@@ -12,9 +12,10 @@ Rules enforced here:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import gcd
+from typing import NamedTuple
 
 from lockgate.scan.prove import rsa
 from lockgate.scan.search.windows import SIEVED
@@ -49,6 +50,13 @@ def unique(numbers: Iterable[Number]) -> list[Number]:
     return list(first.values())
 
 
+class Assumed(NamedTuple):
+    """A modulus that is only the product of two primes, ``distance`` bytes from each other."""
+
+    distance: float
+    is_side_by_side: bool
+
+
 class NumberPool:
     """What all members together have shown."""
 
@@ -62,6 +70,7 @@ class NumberPool:
         self.numbers: list[Number] = []
         #: Primes that a CRT exponent among them gives, with their public exponents.
         self.implied_primes: dict[int, int] = {}
+        self.assumed: Mapping[int, Assumed] = {}
         self.is_full = False
 
     @property
@@ -112,6 +121,12 @@ class NumberPool:
             self._guesses[value] = None
         else:
             self.is_full = True
+
+    def assume_moduli(self, products: Mapping[int, Assumed]) -> None:
+        """Remember what two primes of the file make."""
+        self.assumed = products
+        for value in products:
+            self.guess_modulus(value)
 
     def _begins_like_others(self, value: int) -> bool:
         """Whether guesses before began or ended with the same bits: records, not moduli."""

@@ -3,7 +3,8 @@
 Rules enforced here:
 
 1. A modulus alone, or a prime alone, is never a key. What counts is a factor of a modulus
-   that was seen, or an exponent that inverts one.
+   that was seen, or an exponent that inverts one. Two primes that no modulus was seen with are a
+   key when exponents agree with both, or when they stand side by side; each prime is of one key.
 2. Every number that belongs to a proven key is a place of that key.
 3. The public exponent is the one seen with the modulus, else one that a private exponent
    agrees with, else the usual one.
@@ -11,20 +12,23 @@ Rules enforced here:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from math import gcd
 
 import gmpy2
 
 from lockgate.scan.evidence import Evidence
 from lockgate.scan.findings import Sighting
+from lockgate.scan.gaps import Gaps
 from lockgate.scan.limits import require_time
 from lockgate.scan.prove import rsa
-from lockgate.scan.report import FindingClass, FindingKind, Proof
+from lockgate.scan.report import FindingClass, FindingKind, Gap, GapReason, Proof
 from lockgate.scan.search import bignum
 from lockgate.scan.search.divide import Moduli
-from lockgate.scan.search.numbers import Number, NumberPool, unique
+from lockgate.scan.search.numbers import Assumed, Number, NumberPool, unique
 from lockgate.scan.search.rsa_targets import ValuesByBits, exponent_targets, may_invert
 
 USUAL_EXPONENT = 65537
@@ -45,9 +49,11 @@ class _Key:
 
 
 def find_rsa_keys(
-    numbers: Sequence[Number], pool: NumberPool, deadline: float
+    numbers: Sequence[Number], pool: NumberPool, gaps: Gaps, deadline: float
 ) -> Iterator[Sighting]:
     """Every place of every RSA key that ``numbers`` prove with the moduli of ``pool``.
+
+    What they show without telling which key it is is one of the ``gaps``.
 
     Raises:
         OutOfTimeError: the deadline passed; there may be more.
@@ -56,7 +62,7 @@ def find_rsa_keys(
     for number in unique(numbers):
         by_value.setdefault(number.value, []).append(number)
     factored = list(_factored(by_value, pool, deadline))
-    for key in factored:
+    for key in _one_for_each_prime(factored, by_value, pool, gaps):
         require_time(deadline)
         yield from _sightings_of_factored(key, by_value)
     known = {key.n for key in factored}
@@ -104,8 +110,59 @@ def _implied_exponent(n: int, p: int, values: Iterable[int], deadline: float) ->
     return USUAL_EXPONENT
 
 
+class _Bond(IntEnum):
+    """What holds two primes together that no modulus was seen with, the strongest first."""
+
+    PRIVATE_EXPONENT = 0
+    SIDE_BY_SIDE_WITH_EXPONENTS = 1
+    SIDE_BY_SIDE = 2
+    EXPONENTS = 3
+
+
+def _one_for_each_prime(
+    keys: Sequence[_Key], by_value: dict[int, list[Number]], pool: NumberPool, gaps: Gaps
+) -> Iterator[_Key]:
+    """All keys whose modulus was seen, and of those that are assumed one for each prime."""
+    yield from (key for key in keys if key.n not in pool.assumed)
+    assumed = [key for key in keys if key.n in pool.assumed]
+    bonds = {key.n: _bond(key, by_value, pool.assumed[key.n]) for key in assumed}
+    assumed.sort(key=lambda key: pool.assumed[key.n].distance)
+    taken: set[int] = set()
+    for bond in _Bond:
+        free = [k for k in assumed if bonds[k.n] == bond and taken.isdisjoint((k.p, k.q))]
+        for key in _unambiguous(free, gaps) if bond == _Bond.EXPONENTS else free:
+            if taken.isdisjoint((key.p, key.q)):
+                taken |= {key.p, key.q}
+                yield key
+
+
+def _bond(key: _Key, by_value: dict[int, list[Number]], assumed: Assumed) -> _Bond | None:
+    """The strongest; None: dP and dQ tell one prime each, and that is not enough for a pair."""
+    if _privates(key, by_value):
+        return _Bond.PRIVATE_EXPONENT
+    d = _private_exponent(key)
+    has_exponents = {d % (key.p - 1), d % (key.q - 1)} <= by_value.keys()
+    if assumed.is_side_by_side:
+        return _Bond.SIDE_BY_SIDE_WITH_EXPONENTS if has_exponents else _Bond.SIDE_BY_SIDE
+    return _Bond.EXPONENTS if has_exponents else None
+
+
+def _unambiguous(keys: Sequence[_Key], gaps: Gaps) -> list[_Key]:
+    """Those whose primes no other has; it is a gap that there are others."""
+    partners = Counter(prime for key in keys for prime in (key.p, key.q))
+    alone = [key for key in keys if partners[key.p] == partners[key.q] == 1]
+    if len(alone) < len(keys):
+        detail = "RSA primes with their exponents and no modulus: it is not known which are a pair"
+        gaps.add(Gap(GapReason.UNDECIDED, detail=detail))
+    return alone
+
+
+def _privates(key: _Key, by_value: dict[int, list[Number]]) -> list[int]:
+    return [d for d in by_value if d.bit_length() > 64 and _inverts(key, d)]
+
+
 def _sightings_of_factored(key: _Key, by_value: dict[int, list[Number]]) -> Iterator[Sighting]:
-    privates = [d for d in by_value if d.bit_length() > 64 and _inverts(key, d)]
+    privates = _privates(key, by_value)
     numbers = _complete(key, privates[0] if privates else None, by_value)
     proof = rsa.prove(numbers)
     if not proof:
@@ -121,6 +178,12 @@ def _sightings_of_factored(key: _Key, by_value: dict[int, list[Number]]) -> Iter
             yield _sighting(number, key.n, key.e, proof)
 
 
+def _private_exponent(key: _Key) -> int:
+    """The inverse of e; 0 when it has none, so that it is not this key's exponent."""
+    order = (key.p - 1) * (key.q - 1)
+    return int(gmpy2.invert(key.e, order)) if gcd(key.e, order) == 1 else 0
+
+
 def _inverts(key: _Key, d: int) -> bool:
     return (key.e * d - 1) % (key.p - 1) == 0 == (key.e * d - 1) % (key.q - 1)
 
@@ -128,7 +191,7 @@ def _inverts(key: _Key, d: int) -> bool:
 def _complete(key: _Key, d: int | None, present: Iterable[int]) -> rsa.RsaNumbers:
     """The key with those derived numbers that are present, in the order of p and q seen."""
     values = set(present)
-    exponent = d if d is not None else pow(key.e, -1, (key.p - 1) * (key.q - 1))
+    exponent = d if d is not None else _private_exponent(key)
     for p, q in ((key.p, key.q), (key.q, key.p)):
         dp, dq, qinv = exponent % (p - 1), exponent % (q - 1), pow(q, -1, p)
         if qinv in values:

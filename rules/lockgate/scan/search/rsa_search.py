@@ -3,8 +3,8 @@
 Rules enforced here:
 
 1. The first walk guesses moduli: islands of a modulus' usual size, and isolated numbers of any.
-   The second looks for primes and private exponents of all moduli seen by then, announced or
-   guessed, at every alignment inside the islands.
+   The second looks for primes and private exponents of all moduli seen by then, announced,
+   guessed or made of two primes that stand alone, at every alignment inside the islands.
 2. Isolated numbers are tried as factors of an eighth to two thirds of a modulus, which holds
    primes of unequal sizes and of keys of up to eight primes, and as CRT exponents.
 3. Each bound that is reached is a gap; announced moduli are tried before guessed ones.
@@ -27,6 +27,7 @@ from lockgate.scan.search.divide import Moduli
 from lockgate.scan.search.forms import FORMS, UNALIGNED, Form
 from lockgate.scan.search.islands import IslandBuffer, Islands
 from lockgate.scan.search.isolated import isolated_numbers, primes_behind
+from lockgate.scan.search.lone_primes import LonePrimes
 from lockgate.scan.search.numbers import Number
 from lockgate.scan.search.rsa_keys import find_rsa_keys
 from lockgate.scan.search.rsa_targets import (
@@ -76,18 +77,21 @@ class RsaSearch:
         self._prime_bits: set[int] = set()
         self._exponent_bits: set[int] = set()
         self.gaps = Gaps()
+        self._lone = LonePrimes(self._seconds_left / 4, self.gaps)
 
     def survey(self, view: BlockView) -> None:
         """First walk: guess moduli."""
         self._gather(view)
         for number in self._digits(view):
             self._guess(number.value)
+            self._lone.note(number)
         if self._islands.size >= _ENOUGH:
             self._guess_moduli()
 
     def prepare(self) -> bool:
         """Between the walks; returns whether a second one has anything to do."""
         self._guess_moduli()
+        self._pool.assume_moduli(self._lone.products(self._pool.moduli))
         moduli = self._pool.moduli
         known = set(self._pool.known)
         usual = {n for n in moduli if n in known or n.bit_length() in _USUAL_BITS}
@@ -116,7 +120,7 @@ class RsaSearch:
             self._try_islands()
             self._try_isolated()
         numbers = [*self._pool.numbers, *self._pool.factors]
-        yield from find_rsa_keys(numbers, self._pool, deadline)
+        yield from find_rsa_keys(numbers, self._pool, self.gaps, deadline)
 
     def _note_bits(self) -> None:
         """Bits of factors; of primes, half the modulus'; and of CRT exponents, a few less.
@@ -152,6 +156,7 @@ class RsaSearch:
         for number in isolated_numbers(islands, _LEAST_MODULUS_BITS // 8 - 8):
             if number.value.bit_length() % _USUAL_STEP == 0:
                 self._guess(number.value)
+                self._lone.note(number)
         for number in announced_numbers(islands, as_moduli=True):
             self._guess(number.value)
         for form in self._forms:
