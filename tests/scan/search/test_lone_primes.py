@@ -106,6 +106,24 @@ def test_keys_side_by_side_share_no_prime():
     assert _found(number_forms.memory(written)) == sorted(key.fingerprint for key in keys)
 
 
+def test_copies_of_primes_push_no_pair_out():
+    """Each prime of six keys stands in ten places, and each pair is tried all the same."""
+    chance = random.Random(8)
+    keys = [_Key(chance) for _ in range(6)]
+    primes = [prime for key in keys for prime in (key.p, key.q)]
+    numbers = [*primes, *primes[::2] * 9, *primes[1::2] * 9, *(key.d for key in keys)]
+    content = number_forms.memory(map(number_forms.limbs, numbers))
+    assert _found(content) == sorted(key.fingerprint for key in keys)
+
+
+def test_more_primes_than_can_be_paired_are_a_gap():
+    """What is not tried is told."""
+    chance = random.Random(9)
+    primes = [_prime(chance, 1024) for _ in range(200)]
+    report = _report(number_forms.memory(map(number_forms.limbs, primes)))
+    assert GapReason.BUDGET in {gap.reason for gap in report.gaps}
+
+
 def test_safe_primes_are_no_keys():
     """Groups of Diffie-Hellman have p = 2q + 1, with any number of them side by side."""
     chance = random.Random(5)

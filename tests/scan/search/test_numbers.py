@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lockgate.scan.gaps import Gaps
 from lockgate.scan.limits import OutOfTimeError
 from lockgate.scan.prove import rsa as rsa_proof
 from lockgate.scan.report import Proof
@@ -37,7 +38,7 @@ def found(values: list[int], moduli: list[int]):
     for n in moduli:
         pool.add_modulus(n, None)
     numbers = [Number(v, PLACE, 1000 * i, 128, "openssl-bignum") for i, v in enumerate(values)]
-    return list(find_rsa_keys(numbers, pool, time.monotonic() + 30))
+    return list(find_rsa_keys(numbers, pool, Gaps(), time.monotonic() + 30))
 
 
 @settings(max_examples=60, deadline=None)
@@ -141,7 +142,7 @@ def test_time_ends_the_search(key):
     numbers = [Number(key.p, PLACE, 0, 128, "openssl-bignum")]
 
     with pytest.raises(OutOfTimeError):
-        list(find_rsa_keys(numbers, pool, 0.0))
+        list(find_rsa_keys(numbers, pool, Gaps(), 0.0))
 
 
 def test_numbers_do_not_show_in_a_repr(key):

@@ -134,7 +134,7 @@ def test_origin_leads_back_to_the_bytes_of_a_number(form, content):
 def test_prime_behind_a_crt_exponent_is_among_those_given(e, seed):
     """``e * dP - 1`` is a multiple of p - 1 by less than e: p is found without the modulus."""
     p = seed | 1
-    while math.gcd(p, windows.SIEVED) > 1 or math.gcd(e, p - 1) > 1:
+    while math.gcd(p, windows.SIEVED) > 1 or math.gcd(e, p * (p - 1)) > 1:
         p += 2
 
     assert p in primes_behind(pow(e, -1, p - 1), e)

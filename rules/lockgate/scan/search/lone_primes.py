@@ -16,7 +16,6 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 import gmpy2
 
@@ -69,10 +68,11 @@ class LonePrimes:
         """
         seen, made = Moduli(moduli), dict[int, Assumed]()
         for size in self._sizes.values():
-            for n, assumed in islice(size.products(seen), _MOST_PAIRS + 1):
+            for n, assumed in size.products(seen):
+                if n not in made and len(made) == _MOST_PAIRS:
+                    self._gap("more primes without a modulus than can be paired")
+                    return made
                 made[n] = min(made.get(n, assumed), assumed)
-        if len(made) > _MOST_PAIRS:
-            self._gap("more primes without a modulus than can be paired")
         return made
 
     def _gap(self, detail: str) -> None:
