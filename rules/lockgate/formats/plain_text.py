@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import binascii
 import re
-from itertools import pairwise
+from functools import cache
+from itertools import accumulate, pairwise
 
 from lockgate.scan.evidence import Candidate
 from lockgate.scan.text.characters import Characters, characters
@@ -32,8 +33,10 @@ _MAY_BE_ESCAPED = re.compile(rb"[\\&%]")
 
 _PLACEHOLDER = re.compile(
     rb"(?i)example|sample|placeholder|redacted|dummy|secret|changeme|\*\*\*|\.\.\.|"
-    rb"abcdef|123456|654321|(?-i:xxxx|XXXX|(.)\1{4})"
+    rb"abcdef|123456|654321|(?-i:xxxx|XXXX)"
 )
+_REPEATED = re.compile(rb"(.)\1{4}", re.DOTALL)
+_REPEATED_HEX = re.compile(rb"(.)\1{5}", re.DOTALL)
 _CLASSES = bytes.maketrans(
     bytes(range(256)),
     bytes(
@@ -45,6 +48,14 @@ _CLASSES = bytes.maketrans(
 )  # fmt: skip
 _LEAST_CHANGES = 0.17
 _LEAST_DISTINCT = 0.6
+#: Digits, letters of either case, and others in the alphabets of secrets, by their number.
+_CLASS_SIZES = {
+    16: (10, 6), 32: (6, 26), 36: (10, 26), 52: (26, 26), 62: (10, 26, 26), 64: (10, 26, 26, 2),
+}  # fmt: skip
+_HEX = 16
+_MOST_REFUSED = 1e-5
+#: Longer text changes more often than :data:`_LEAST_CHANGES` asks for, from any alphabet.
+_MOST_COUNTED = 128
 
 
 def text_around(candidate: Candidate, before: int, after: int) -> Characters:
@@ -74,17 +85,38 @@ def decode_base64(text: bytes) -> bytes | None:
         return None
 
 
-def looks_random_text(secret: bytes, alphabet: int = 62) -> bool:
+def looks_random_text(secret: bytes, alphabet: int = 62, *, may_be_words: bool = False) -> bool:
     """Whether text could be drawn at random from ``alphabet`` characters.
 
-    Random text changes between digits, capitals and small letters at every second step;
-    words, names and counting do not. About one random secret of 10^4 is refused.
+    Random text changes between digits, capitals and small letters more often than words, names
+    and counting do. About one random secret of 10^4 is refused; where it ``may_be_words``, because
+    nothing around it tells that it is a secret, more are of those with few classes of characters.
     """
-    if not secret or _PLACEHOLDER.search(secret):
+    repeated = _REPEATED_HEX if alphabet <= _HEX else _REPEATED
+    if not secret or _PLACEHOLDER.search(secret) or repeated.search(secret):
         return False
     expected = alphabet * (1 - (1 - 1 / alphabet) ** len(secret))
     changes = sum(a != b for a, b in pairwise(secret.translate(_CLASSES)))
-    return (
-        len(set(secret)) >= expected * _LEAST_DISTINCT
-        and changes >= (len(secret) - 1) * _LEAST_CHANGES
-    )
+    least = (len(secret) - 1) * _LEAST_CHANGES
+    if not may_be_words:
+        least = min(least, _least_changes(len(secret), alphabet))
+    return len(set(secret)) >= expected * _LEAST_DISTINCT and changes >= least
+
+
+@cache
+def _least_changes(length: int, alphabet: int) -> int:
+    """So many changes between classes has all random text of ``length`` but one of 10^5."""
+    sizes = _CLASS_SIZES.get(alphabet)
+    if sizes is None or length > _MOST_COUNTED:
+        return length
+    shares = [size / sum(sizes) for size in sizes]
+    ways = [[share] + [0.0] * (length - 1) for share in shares]  # by last class and changes
+    for _ in range(length - 1):
+        totals = [sum(column) for column in zip(*ways, strict=True)]
+        ways = [
+            [share * (row[k] + (totals[k - 1] - row[k - 1] if k else 0.0)) for k in range(length)]
+            for share, row in zip(shares, ways, strict=True)
+        ]
+    below = accumulate(sum(column) for column in zip(*ways, strict=True))
+    least: int = sum(chance <= _MOST_REFUSED for chance in below)
+    return least

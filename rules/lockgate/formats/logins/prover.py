@@ -80,7 +80,7 @@ class LoginFormat:
 def _looks_random(secret: bytes) -> bool:
     """Whether a program made the password, from the smallest alphabet that has its characters."""
     sizes = (size for alphabet, size in _ALPHABETS if alphabet.fullmatch(secret))
-    return looks_random_text(secret, next(sizes, 62))
+    return looks_random_text(secret, next(sizes, 62), may_be_words=True)
 
 
 @dataclass(frozen=True, slots=True)
