@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import mmap
 import os
 import shutil
@@ -20,12 +19,13 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "fakes"))
+
+from core_patterns import borrowed_core_pattern
+
 from .conftest import CLEAN, DIRTY, PRIVATE, GuardProcess, error_of, wait_until
 
 pytestmark = pytest.mark.root
-
-#: Of the fixture core_pattern of tests/intake: it belongs to the whole machine.
-CORE_PATTERN_LOCK = Path(tempfile.gettempdir()) / "lockgate-core-pattern.lock"
 
 
 def _by_cat(path: Path, outside: Path) -> bytes:
@@ -385,17 +385,11 @@ def test_decisions_that_depend_on_the_opener_are_asked_for_each(guard: GuardProc
 
 def test_a_core_dump_into_the_zone_is_whole_and_then_denied(guard: GuardProcess) -> None:
     """The kernel writes the dying process's memory; nobody reads what it wrote."""
-    pattern = Path("/proc/sys/kernel/core_pattern")
     guard.start()
     code = "import os,resource; m=b'PRI'+b'VATE key '*9; resource.setrlimit(4,(-1,-1)); os.abort()"
-    with CORE_PATTERN_LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        before = pattern.read_text()
-        try:
-            pattern.write_text(f"{guard.zone}/core.%p")
-            crashed = subprocess.run([sys.executable, "-c", code], check=False, cwd=guard.zone)
-        finally:
-            pattern.write_text(before)
+    with borrowed_core_pattern() as kernel:
+        kernel.set(f"{guard.zone}/core.%p", kernel.limit())
+        crashed = subprocess.run([sys.executable, "-c", code], check=False, cwd=guard.zone)
     (core,) = guard.zone.glob("core.*")
 
     assert crashed.returncode == -signal.SIGABRT

@@ -13,7 +13,6 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,7 +20,7 @@ import processes
 import synthetic
 import variants
 from keyfiles import KeyFiles
-from keys import Key, generate, ordinary
+from keys import Key, generate
 from producers import ALL, Live, Place, Producer
 from truth import presences
 
@@ -32,15 +31,13 @@ _DUMPERS = {
 }
 
 
-def build(
-    producer: Producer, out: Path, *, vary: bool = True, make: Callable[[str], Key] = generate
-) -> Path:
+def build(producer: Producer, out: Path, *, vary: bool = True) -> Path:
     """Make one producer's folder; its path."""
     folder = out / producer.name
     if (folder / "truth.json").exists():
         return folder
     shutil.rmtree(folder, ignore_errors=True)
-    key = None if producer.kind == "none" else make(producer.kind)
+    key = None if producer.kind == "none" else generate(producer.kind)
     with tempfile.TemporaryDirectory(prefix="lockgate-corpus-") as name:
         work = Path(name)
         files = KeyFiles(key, work) if key else None
@@ -66,15 +63,13 @@ def _dump(producer: Producer, live: Live, work: Path) -> list[Path]:
     return made
 
 
-def build_synthetic(
-    writer: synthetic.Writer, out: Path, make: Callable[[str], Key] = generate
-) -> Path:
+def build_synthetic(writer: synthetic.Writer, out: Path) -> Path:
     """Make the folder of one layout that no program here produces."""
     folder = out / writer.name
     if not (folder / "truth.json").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        key = make(writer.kind)
+        key = generate(writer.kind)
         (folder / "layout").write_bytes(writer.write(key))
         _record(folder, writer.library, writer.kind, key, [], synthetic=True)
     return folder
@@ -123,14 +118,12 @@ def _row(folder: Path) -> str:
     return "\n".join(lines)
 
 
-def _built(
-    item: Producer | synthetic.Writer, out: Path, *, vary: bool, make: Callable[[str], Key]
-) -> tuple[str, bool]:
+def _built(item: Producer | synthetic.Writer, out: Path, *, vary: bool) -> tuple[str, bool]:
     """The row of one folder and whether it could be built."""
     try:
         if isinstance(item, Producer):
-            return _row(build(item, out, vary=vary, make=make)), True
-        return _row(build_synthetic(item, out, make)), True
+            return _row(build(item, out, vary=vary)), True
+        return _row(build_synthetic(item, out)), True
     except (processes.ProducerError, processes.MissingProgramError, OSError) as error:
         return f"{item.name:24} FAILED: {error}", False
 
@@ -141,9 +134,6 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", action="append", default=[], metavar="NAME")
     parser.add_argument("--no-variants", action="store_true")
-    parser.add_argument(
-        "--ordinary", action="store_true", help="no keys of which a part goes unseen by chance"
-    )
     parser.add_argument("--jobs", type=int, default=1, help="producers at a time")
     wanted = parser.parse_args()
     wanted.out.mkdir(parents=True, exist_ok=True)
@@ -154,8 +144,7 @@ def main() -> int:
     ]
     if not items:
         parser.error("no producer has such a name")
-    key = ordinary if wanted.ordinary else generate
-    make = functools.partial(_built, out=wanted.out, vary=not wanted.no_variants, make=key)
+    make = functools.partial(_built, out=wanted.out, vary=not wanted.no_variants)
     well = True
     with ThreadPoolExecutor(wanted.jobs) as pool:
         for row, done in pool.map(make, items):

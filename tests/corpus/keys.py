@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization as ser
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
-from forms import digits
 
 CURVES: dict[str, ec.EllipticCurve] = {
     "p256": ec.SECP256R1(),
@@ -85,37 +83,6 @@ def generate(kind: str) -> Key:
     if kind in CURVES:
         return of(ec.generate_private_key(CURVES[kind]))
     return of(_EDWARDS[kind].generate())
-
-
-def ordinary(kind: str) -> Key:
-    """The same, but none of whose parts goes unseen by chance: of some thousand keys one does.
-
-    ``tests/scan/search/losses.py`` counts how many.
-    """
-    while True:
-        key = generate(kind)
-        if not any(map(_is_plain, _words_of_parts(key))):
-            return key
-
-
-def _words_of_parts(key: Key) -> Iterator[bytes]:
-    """Every eight bytes of every part, and of its digits but those on top, which may be small."""
-    for content in key.strings.values():
-        yield from _words(content, 1)
-    for value, size in key.numbers.values():
-        yield from _words(value.to_bytes(size, "big"), 1)
-        yield from _words(value.to_bytes(size, "little"), 1)
-        for bits, width in ((30, 32), (28, 32), (60, 64)):
-            yield from _words(digits(value, bits, width)[:-8], 4)
-
-
-def _words(content: bytes, step: int) -> Iterator[bytes]:
-    return (content[at : at + 8] for at in range(0, len(content) - 7, step))
-
-
-def _is_plain(word: bytes) -> bool:
-    """Whether it looks like a small number or a pointer, or is made of zeros."""
-    return word.count(0) > 2 or word.endswith((b"\0\0", b"\xff\xff"))
 
 
 def load(pem: bytes) -> Key:

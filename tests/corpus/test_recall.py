@@ -45,8 +45,8 @@ def _build(out: Path, names: tuple[str, ...], *options: str) -> None:
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The rows of the part that CI builds, scanned by two runs of the command."""
     out = tmp_path_factory.mktemp("lockgate-corpus")
-    _build(out, _CHOSEN, "--no-variants", "--ordinary")
-    _build(out, _VARIED, "--ordinary")
+    _build(out, _CHOSEN, "--no-variants")
+    _build(out, _VARIED)
     done = _run("recall.py", str(out), "--together", "--json")
     assert not done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -1,8 +1,7 @@
-"""Folders with short names, and core_pattern borrowed and given back whatever happens."""
+"""Folders with short names, an intake's settings, and a program that crashes."""
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import subprocess
 import sys
@@ -15,21 +14,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "fakes"))
 
+from core_patterns import borrowed_core_pattern
+
 from lockgate.agent.config import AgentSettings, IntakeSettings, ZoneSettings
 from lockgate.agent.intake import process
 from lockgate.agent.intake.pattern import Kernel
 from lockgate.agent.intake.store import Store
-
-_LOCK = Path(tempfile.gettempdir()) / "lockgate-core-pattern.lock"
-_LIFETIME_S = 200
-_RESTORE = """
-import sys, time
-pattern, limit, seconds = sys.argv[1:]
-while sys.stdin.buffer.raw.read(1):
-    pass
-open("/proc/sys/kernel/core_pipe_limit", "w").write(limit)
-open("/proc/sys/kernel/core_pattern", "w").write(pattern)
-"""
 
 
 @pytest.fixture
@@ -68,24 +58,9 @@ def settings(base: Path) -> Iterator[AgentSettings]:
 
 @pytest.fixture
 def core_pattern() -> Iterator[Kernel]:
-    """The kernel's real settings, one test at a time, put back whatever the test does.
-
-    Another process puts them back when this one dies: its standard input ends then.
-    """
-    kernel = Kernel()
-    with _LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        old = (kernel.pattern(), kernel.limit())
-        words = [sys.executable, "-c", _RESTORE, *old, str(_LIFETIME_S)]
-        with subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True) as restorer:
-            try:
-                yield kernel
-            finally:
-                kernel.set(*old)
-                assert restorer.stdin is not None
-                restorer.stdin.close()
-                restorer.wait(60)
-        assert (kernel.pattern(), kernel.limit()) == old
+    """The kernel's real settings, put back whatever the test does."""
+    with borrowed_core_pattern() as kernel:
+        yield kernel
 
 
 _CRASHER = """

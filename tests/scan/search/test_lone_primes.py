@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Sequence
 
@@ -10,9 +9,8 @@ import gmpy2
 import pytest
 from tests.scan.search import number_forms
 
-from lockgate.formats.scanner import standard_scanner
 from lockgate.scan.prove.rsa import fingerprint
-from lockgate.scan.report import GapReason, Report
+from lockgate.scan.report import GapReason
 
 #: Bytes of noise that part what does not stand side by side.
 _FAR = 40_000
@@ -35,19 +33,16 @@ def _prime(chance: random.Random, bits: int) -> int:
             return value
 
 
-def _report(content: bytes) -> Report:
-    fd = os.memfd_create("memory")
-    try:
-        os.write(fd, content)
-        return standard_scanner().scan_fd(fd, "memory")
-    finally:
-        os.close(fd)
+@pytest.fixture
+def found(scan):
+    """The fingerprints that a scan without gaps finds."""
 
+    def fingerprints(content: bytes) -> list[str]:
+        report = scan(content)
+        assert not report.gaps
+        return sorted(finding.fingerprint for finding in report.findings)
 
-def _found(content: bytes) -> list[str]:
-    report = _report(content)
-    assert not report.gaps
-    return sorted(finding.fingerprint for finding in report.findings)
+    return fingerprints
 
 
 def _apart(numbers: Sequence[int], chance: random.Random) -> bytes:
@@ -56,75 +51,75 @@ def _apart(numbers: Sequence[int], chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("form", number_forms.FORMS)
-def test_two_primes_side_by_side_are_a_key(form):
+def test_two_primes_side_by_side_are_a_key(form, found):
     """In every form in which a number is found on its own."""
     key = _Key(random.Random(1))
     written = [number_forms.FORMS[form](prime) for prime in (key.q, key.p)]
-    assert _found(number_forms.memory(written)) == [key.fingerprint]
+    assert found(number_forms.memory(written)) == [key.fingerprint]
 
 
 @pytest.mark.parametrize("bits", [1024, 1280, 1536, 2048])
-def test_primes_of_the_usual_sizes_are_a_key(bits):
+def test_primes_of_the_usual_sizes_are_a_key(bits, found):
     """Those of keys of 2048 to 4096 bits."""
     key = _Key(random.Random(bits), bits)
     written = [number_forms.limbs(prime) for prime in (key.p, key.q)]
-    assert _found(number_forms.memory(written)) == [key.fingerprint]
+    assert found(number_forms.memory(written)) == [key.fingerprint]
 
 
-def test_primes_far_apart_are_a_key_with_a_private_exponent_that_agrees():
+def test_primes_far_apart_are_a_key_with_a_private_exponent_that_agrees(found):
     """Of three keys each prime is given to its own, wherever everything stands."""
     chance = random.Random(2)
     keys = [_Key(chance) for _ in range(3)]
     numbers = [getattr(key, name) for name in ("p", "d", "q") for key in keys]
-    assert _found(_apart(numbers, chance)) == sorted(key.fingerprint for key in keys)
+    assert found(_apart(numbers, chance)) == sorted(key.fingerprint for key in keys)
 
 
-def test_primes_far_apart_are_a_key_with_their_crt_exponents():
+def test_primes_far_apart_are_a_key_with_their_crt_exponents(found, scan):
     """When there is one key; of more, nothing tells which belong together, and that is said."""
     chance = random.Random(2)
     first, second = (_Key(chance) for _ in range(2))
     numbers = [getattr(key, name) for name in ("p", "q", "dp", "dq") for key in (first, second)]
-    assert _found(_apart(numbers[::2], chance)) == [first.fingerprint]
-    report = _report(_apart(numbers, chance))
+    assert found(_apart(numbers[::2], chance)) == [first.fingerprint]
+    report = scan(_apart(numbers, chance))
     assert not report.findings
     assert [gap.reason for gap in report.gaps] == [GapReason.UNDECIDED]
 
 
-def test_primes_far_apart_are_nothing_by_themselves():
+def test_primes_far_apart_are_nothing_by_themselves(found):
     """Nor with the exponent of one of them: the other may be of another key."""
     chance = random.Random(3)
     key = _Key(chance)
-    assert _found(_apart([key.p, key.q], chance)) == []
-    assert _found(_apart([key.p, key.q, key.dp], chance)) == []
+    assert found(_apart([key.p, key.q], chance)) == []
+    assert found(_apart([key.p, key.q, key.dp], chance)) == []
 
 
-def test_keys_side_by_side_share_no_prime():
+def test_keys_side_by_side_share_no_prime(found):
     """Every prime has two neighbours, and is of one key."""
     chance = random.Random(4)
     keys = [_Key(chance) for _ in range(4)]
     written = [number_forms.limbs(prime) for key in keys for prime in (key.p, key.q)]
-    assert _found(number_forms.memory(written)) == sorted(key.fingerprint for key in keys)
+    assert found(number_forms.memory(written)) == sorted(key.fingerprint for key in keys)
 
 
-def test_copies_of_primes_push_no_pair_out():
+def test_copies_of_primes_push_no_pair_out(found):
     """Each prime of six keys stands in ten places, and each pair is tried all the same."""
     chance = random.Random(8)
     keys = [_Key(chance) for _ in range(6)]
     primes = [prime for key in keys for prime in (key.p, key.q)]
     numbers = [*primes, *primes[::2] * 9, *primes[1::2] * 9, *(key.d for key in keys)]
     content = number_forms.memory(map(number_forms.limbs, numbers))
-    assert _found(content) == sorted(key.fingerprint for key in keys)
+    assert found(content) == sorted(key.fingerprint for key in keys)
 
 
-def test_more_primes_than_can_be_paired_are_a_gap():
+def test_more_primes_than_can_be_paired_are_a_gap(scan):
     """What is not tried is told."""
     chance = random.Random(9)
     primes = [_prime(chance, 1024) for _ in range(200)]
-    report = _report(number_forms.memory(map(number_forms.limbs, primes)))
+    report = scan(number_forms.memory(map(number_forms.limbs, primes)))
     assert GapReason.BUDGET in {gap.reason for gap in report.gaps}
 
 
-def test_safe_primes_are_no_keys():
+def test_safe_primes_are_no_keys(found):
     """Groups of Diffie-Hellman have p = 2q + 1, with any number of them side by side."""
     chance = random.Random(5)
     primes = []
@@ -133,13 +128,13 @@ def test_safe_primes_are_no_keys():
         if gmpy2.is_prime(2 * half + 1):
             primes.append(2 * half + 1)
     written = [number_forms.limbs(prime) for prime in primes]
-    assert _found(number_forms.memory(written)) == []
+    assert found(number_forms.memory(written)) == []
 
 
-def test_random_numbers_side_by_side_are_no_keys():
+def test_random_numbers_side_by_side_are_no_keys(found):
     """Among two thousand neighbours chance has made two primes: they prove nothing."""
     chance = random.Random(6)
     key = _Key(chance)
     numbers = [chance.getrandbits(1024) | 1 << 1023 | 1 for _ in range(2000)]
     written = [number_forms.limbs(number) for number in (*numbers, key.p, key.q)]
-    assert _found(number_forms.memory(written)) == []
+    assert found(number_forms.memory(written)) == []

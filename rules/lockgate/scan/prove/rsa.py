@@ -98,7 +98,7 @@ def prove_primes(n: int, e: int, d: int, primes: Sequence[int]) -> tuple[Proof, 
     product = gmpy2.mpz(1)
     for prime in primes:
         product *= prime
-    if product != n or not all(_is_usable_prime(p) for p in primes):
+    if product != n or not all(is_usable_prime(p) for p in primes):
         return ()
     agrees = all((e * d - 1) % (p - 1) == 0 for p in primes)
     return (Proof.RSA_FACTORS, Proof.RSA_EXPONENTS) if agrees else (Proof.RSA_FACTORS,)
@@ -143,6 +143,16 @@ def plausible_modulus(n: int) -> bool:
     return bool(gmpy2.gcd(n, SMALL_PRIMES_PRODUCT) == 1)
 
 
+def is_usable_prime(p: int) -> bool:
+    """Whether ``p`` is a prime of a usable size that is no public constant."""
+    return (
+        p.bit_length() >= MIN_PRIME_BITS
+        and bool(p & 1)
+        and p not in PUBLIC_PRIMES
+        and bool(gmpy2.is_prime(p))
+    )
+
+
 def fingerprint(n: int, e: int) -> str:
     """``sha256:`` of the SubjectPublicKeyInfo, always as rsaEncryption with NULL parameters."""
     public_key = der.encode(der.SEQUENCE, der.encode_integer(n), der.encode_integer(e))
@@ -154,16 +164,7 @@ def _plausible_public(n: int, e: int) -> bool:
 
 
 def _are_factors(p: int, q: int) -> bool:
-    return p != q and _is_usable_prime(p) and _is_usable_prime(q)
-
-
-def _is_usable_prime(p: int) -> bool:
-    return (
-        p.bit_length() >= MIN_PRIME_BITS
-        and bool(p & 1)
-        and p not in PUBLIC_PRIMES
-        and bool(gmpy2.is_prime(p))
-    )
+    return p != q and is_usable_prime(p) and is_usable_prime(q)
 
 
 def _prove_exponents(numbers: RsaNumbers, p: int, q: int) -> tuple[Proof, ...]:

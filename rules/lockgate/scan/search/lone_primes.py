@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 import gmpy2
 
 from lockgate.scan.gaps import Gaps
-from lockgate.scan.prove.primes import PUBLIC_PRIMES, SMALL_PRIMES_PRODUCT
+from lockgate.scan.prove import rsa
 from lockgate.scan.report import Gap, GapReason
 from lockgate.scan.search.divide import Moduli
 from lockgate.scan.search.numbers import Assumed, Number
@@ -131,8 +131,7 @@ def _distance(first: Number, second: Number) -> float:
 
 def _is_prime_of_key(value: int) -> bool:
     return (
-        gmpy2.gcd(value, SMALL_PRIMES_PRODUCT) == 1
-        and value not in PUBLIC_PRIMES
-        and gmpy2.is_prime(value)
+        rsa.plausible_modulus(value)  # the same small factors: most numbers end here
+        and rsa.is_usable_prime(value)
         and not gmpy2.is_prime(value // 2)
     )

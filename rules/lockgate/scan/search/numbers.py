@@ -70,6 +70,7 @@ class NumberPool:
         self.numbers: list[Number] = []
         #: Primes that a CRT exponent among them gives, with their public exponents.
         self.implied_primes: dict[int, int] = {}
+        #: Moduli that no one has shown: products of two primes of the file.
         self.assumed: Mapping[int, Assumed] = {}
         self.is_full = False
 

@@ -62,7 +62,8 @@ def find_rsa_keys(
     for number in unique(numbers):
         by_value.setdefault(number.value, []).append(number)
     factored = list(_factored(by_value, pool, deadline))
-    for key in _one_for_each_prime(factored, by_value, pool, gaps):
+    bonds = _bonds(factored, by_value, pool, deadline)
+    for key in _one_for_each_prime(factored, bonds, pool, gaps):
         require_time(deadline)
         yield from _sightings_of_factored(key, by_value)
     known = {key.n for key in factored}
@@ -119,13 +120,24 @@ class _Bond(IntEnum):
     EXPONENTS = 3
 
 
+def _bonds(
+    keys: Iterable[_Key], by_value: dict[int, list[Number]], pool: NumberPool, deadline: float
+) -> dict[int, _Bond | None]:
+    """By assumed modulus, what holds its primes together."""
+    bonds = {}
+    for key in keys:
+        if key.n in pool.assumed:
+            require_time(deadline)
+            bonds[key.n] = _bond(key, by_value, pool.assumed[key.n])
+    return bonds
+
+
 def _one_for_each_prime(
-    keys: Sequence[_Key], by_value: dict[int, list[Number]], pool: NumberPool, gaps: Gaps
+    keys: Sequence[_Key], bonds: dict[int, _Bond | None], pool: NumberPool, gaps: Gaps
 ) -> Iterator[_Key]:
     """All keys whose modulus was seen, and of those that are assumed one for each prime."""
-    yield from (key for key in keys if key.n not in pool.assumed)
-    assumed = [key for key in keys if key.n in pool.assumed]
-    bonds = {key.n: _bond(key, by_value, pool.assumed[key.n]) for key in assumed}
+    yield from (key for key in keys if key.n not in bonds)
+    assumed = [key for key in keys if key.n in bonds]
     assumed.sort(key=lambda key: pool.assumed[key.n].distance)
     taken: set[int] = set()
     for bond in _Bond:

@@ -136,7 +136,10 @@ def random_looking(buffer: Bytes, positions: Positions, size: int) -> Positions:
 
 
 def divisors(buffer: Bytes, positions: Positions, size: int, moduli: Sequence[int]) -> Positions:
-    """Those odd windows that divide one of ``moduli``; in C one of 2**64 others passes too."""
+    """Those odd windows that divide one of ``moduli``; in C one of 2**64 others passes too.
+
+    The top limb of a window must not be zero, as no prime of that size has it.
+    """
     width = max((-(-n.bit_length() // 64) for n in moduli), default=0)
     arguments = POINTER, SIZE, SIZE, POINTER, SIZE, SIZE, POINTER
     loop = native.function("lockgate_divisors", SIZE, POINTER, *arguments)
